@@ -1,0 +1,41 @@
+-- What became of a mail: SENT; RETRY, due again in p_delay_s seconds; or DEAD, never again by itself.
+-- Counts an attempt.  SENT and DEAD let the reservation's next mail go.  Only while the row is leased to
+-- p_owner (or was, and nobody has taken it since).  One row: settled, 1 or 0.
+-- Locks: the outbox row, then the next one of the same reservation.
+DROP PROCEDURE IF EXISTS outbox_settle;
+DELIMITER $$
+CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_settle(
+  p_id BIGINT, p_owner BINARY(16), p_outcome VARCHAR(8), p_error VARCHAR(1000), p_delay_s INT)
+  MODIFIES SQL DATA
+BEGIN
+  DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
+  DECLARE v_again DATETIME(6) DEFAULT IF(p_outcome = 'RETRY', v_now + INTERVAL p_delay_s SECOND, NULL);
+  DECLARE v_settled INT DEFAULT 0;
+  DECLARE v_reservation BINARY(16);
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    ROLLBACK;
+    RESIGNAL;
+  END;
+
+  IF p_outcome NOT IN ('SENT', 'RETRY', 'DEAD') THEN
+    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'outbox_settle: outcome is SENT, RETRY or DEAD';
+  END IF;
+  START TRANSACTION;
+  UPDATE outbox SET status = IF(p_outcome = 'RETRY', 'PENDING', p_outcome), attempts = attempts + 1,
+      due_at = v_again, next_attempt_at = v_again, lease_owner = NULL,
+      sent_at = IF(p_outcome = 'SENT', v_now, NULL), last_error = COALESCE(p_error, last_error)
+    WHERE id = p_id AND status = 'PENDING' AND lease_owner = p_owner;
+  SET v_settled = ROW_COUNT();
+  IF v_settled = 1 AND p_outcome <> 'RETRY' THEN
+    SELECT reservation_id INTO v_reservation FROM outbox WHERE id = p_id;
+    IF v_reservation IS NOT NULL THEN
+      UPDATE outbox SET due_at = next_attempt_at
+        WHERE reservation_id = v_reservation AND status = 'PENDING' AND due_at IS NULL ORDER BY id LIMIT 1;
+    END IF;
+  END IF;
+  COMMIT;
+  SELECT v_settled AS settled;
+END$$
+DELIMITER ;
+GRANT EXECUTE ON PROCEDURE outbox_settle TO 'loyalty_notifier'@'__HOST__';
