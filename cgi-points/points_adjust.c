@@ -1,0 +1,61 @@
+#include "answer.h"
+#include "jsonw.h"
+#include "routes.h"
+#include "text.h"
+
+#define AMOUNT_MAX 1000000000
+
+static void
+shape(struct jsonw *w, const struct field *f)
+{
+	jsonw_object(w);
+	jsonw_name(w, "user");
+	shape_user(w, f);
+	jsonw_name(w, "amount");
+	jsonw_digits(w, f[SHAPE_USER].s, f[SHAPE_USER].len);
+	jsonw_name(w, "bonus_points");
+	jsonw_digits(w, f[SHAPE_USER + 1].s, f[SHAPE_USER + 1].len);
+	jsonw_close(w);
+}
+
+static enum prob
+parse(struct req *rq, int64_t *amount, const char **reason, size_t *len)
+{
+	static const char *const names[] = {"amount", "reason", NULL};
+	struct json_object *in;
+	enum prob pr;
+	int64_t n = 1;
+
+	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
+		return pr;
+	req_json_int(rq, in, "amount", "/amount", -AMOUNT_MAX, AMOUNT_MAX, &n);
+	if (n == 0)
+		req_fault(rq, "/amount", "must not be 0");
+	req_json_text(rq, in, "reason", "/reason", TEXT_REASON, reason, len);
+	req_json_only(rq, in, "", names);
+	*amount = n;
+	return rq->nfaults > 0 ? PROB_VALIDATION : PROB_NONE;
+}
+
+/*
+ * Add to a balance, or take from it.  201; 404 user-not-found; 409
+ * insufficient-points below zero, balance-limit above 2^53 - 1.
+ */
+enum prob
+points_adjust(struct req *rq, struct resp *rs)
+{
+	const char *reason = "";
+	int64_t amount;
+	size_t len = 0;
+	enum prob pr;
+
+	if (!rq->has_id)
+		return PROB_USER_NOT_FOUND;
+	if ((pr = parse(rq, &amount, &reason, &len)) != PROB_NONE)
+		return pr;
+	req_call(rq, "points_adjust");
+	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+	db_int(rq->db, amount);
+	db_utf8(rq->db, reason, len);
+	return answer_write(rq, rs, shape, SHAPE_USER + 2, NULL);
+}

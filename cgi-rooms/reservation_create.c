@@ -1,0 +1,38 @@
+#include "answer.h"
+#include "routes.h"
+
+static enum prob
+parse(struct req *rq, struct uuid *room, struct uuid *user)
+{
+	static const char *const names[] = {"room_id", "user", NULL};
+	struct json_object *in;
+	enum prob pr;
+
+	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
+		return pr;
+	req_json_uuid(rq, in, "room_id", "/room_id", room);
+	req_json_user(rq, in, user);
+	req_json_only(rq, in, "", names);
+	return rq->nfaults > 0 ? PROB_VALIDATION : PROB_NONE;
+}
+
+/*
+ * Reserve one unit of a room.  201 with Location, RESERVED or
+ * PENDING_APPROVAL; 404 room or user unknown; 409 sold-out.
+ */
+enum prob
+reservation_create(struct req *rq, struct resp *rs)
+{
+	struct uuid id, room, user;
+	enum prob pr;
+
+	if ((pr = parse(rq, &room, &user)) != PROB_NONE)
+		return pr;
+	if (!uuid_v7(&id))
+		return PROB_INTERNAL;
+	req_call(rq, "reservation_create");
+	db_bytes(rq->db, id.b, sizeof(id.b));
+	db_bytes(rq->db, room.b, sizeof(room.b));
+	db_bytes(rq->db, user.b, sizeof(user.b));
+	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, "/v1/reservations/");
+}

@@ -1,0 +1,13 @@
+#include "answer.h"
+#include "routes.h"
+
+/* One room.  404 room-not-found: unknown, archived, or no UUID. */
+enum prob
+room_get(struct req *rq, struct resp *rs)
+{
+	if (!rq->has_id)
+		return PROB_ROOM_NOT_FOUND;
+	db_call(rq->db, "room_get");
+	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+	return answer_row(rq, rs, shape_room, SHAPE_ROOM, PROB_ROOM_NOT_FOUND);
+}

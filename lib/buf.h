@@ -1,0 +1,30 @@
+#ifndef LOYALTY_BUF_H
+#define LOYALTY_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A growing byte buffer.  Zeroed is empty and valid.  It is the caller's;
+ * buf_reset keeps the memory for the next use, buf_free gives it back.
+ * Where memory runs out `failed` is set and stays until buf_reset: what was
+ * appended since is lost, so look once, at the end.  Not NUL-terminated.
+ */
+struct buf {
+	char *p;
+	size_t len, cap;
+	bool failed;
+};
+
+void buf_reset(struct buf *b);
+void buf_free(struct buf *b);
+
+/* See to it that n more bytes fit.  false (and failed set) if not. */
+bool buf_reserve(struct buf *b, size_t n);
+
+/* Append n bytes, a C string, or a number in decimal. */
+void buf_add(struct buf *b, const void *p, size_t n);
+void buf_str(struct buf *b, const char *s);
+void buf_int(struct buf *b, long long n);
+
+#endif

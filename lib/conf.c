@@ -1,0 +1,197 @@
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+
+extern char **environ;
+
+static const char *
+value_of(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v != NULL && *v != '\0' ? v : NULL;
+}
+
+/* First line of a file, allocated; NULL with errno set. */
+static char *
+first_line(const char *path)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	FILE *f;
+
+	if ((f = fopen(path, "re")) == NULL)
+		return NULL;
+	errno = 0;
+	n = getline(&line, &cap, f);
+	fclose(f);
+	if (n > 0 && line[n - 1] == '\n')
+		line[--n] = '\0';
+	if (n <= 0) {
+		free(line);
+		errno = errno != 0 ? errno : ENODATA;
+		return NULL;
+	}
+	return line;
+}
+
+static bool
+set_int(const struct conf_row *row, const char *v)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(v, &end, 10);
+	if (errno != 0 || end == v || *end != '\0' || n < row->min || n > row->max)
+		return false;
+	*(int *)row->out = (int)n;
+	return true;
+}
+
+static bool
+set_choice(const struct conf_row *row, const char *v)
+{
+	const char *c = row->choices;
+	size_t len = strlen(v);
+	int i = 0;
+
+	for (;; i++) {
+		size_t n = strcspn(c, "|");
+
+		if (n == len && memcmp(c, v, n) == 0)
+			break;
+		if (c[n] == '\0')
+			return false;
+		c += n + 1;
+	}
+	*(int *)row->out = i;
+	return true;
+}
+
+static int
+set_text(const struct conf_row *row, const char *v, FILE *err)
+{
+	char file[128];
+	const char *path = NULL;
+	char *copy = NULL;
+
+	if (row->type == CONF_SECRET) {
+		snprintf(file, sizeof(file), "%s_FILE", row->name);
+		path = value_of(file);
+		if (path != NULL && value_of(row->name) != NULL) {
+			fprintf(err, "%s and %s are both set; give one\n", row->name, file);
+			return -1;
+		}
+	}
+	if (path != NULL) {
+		if ((copy = first_line(path)) == NULL) {
+			fprintf(err, "%s: %s: %s\n", file, path, strerror(errno));
+			return -1;
+		}
+	} else if (v != NULL && (copy = strdup(v)) == NULL) {
+		fprintf(err, "%s: %s\n", row->name, strerror(errno));
+		return -1;
+	}
+	*(char **)row->out = copy;
+	return 0;
+}
+
+static int
+set_row(const struct conf_row *row, FILE *err)
+{
+	const char *v = value_of(row->name);
+	char file[128];
+	bool fine = true;
+
+	snprintf(file, sizeof(file), "%s_FILE", row->name);
+	if (v == NULL && !(row->type == CONF_SECRET && value_of(file) != NULL)) {
+		v = row->fallback;
+		if (v != NULL && strcmp(v, "!") == 0) {
+			fprintf(err, "%s is not set: %s\n", row->name, row->help);
+			return -1;
+		}
+	}
+	switch (row->type) {
+	case CONF_TEXT:
+	case CONF_SECRET:
+		return set_text(row, v, err);
+	case CONF_INT:
+		fine = set_int(row, v);
+		if (!fine)
+			fprintf(err, "%s is '%s', not an integer from %d to %d\n", row->name, v, row->min, row->max);
+		break;
+	case CONF_CHOICE:
+		fine = set_choice(row, v);
+		if (!fine)
+			fprintf(err, "%s is '%s', not one of %s\n", row->name, v, row->choices);
+		break;
+	}
+	return fine ? 0 : -1;
+}
+
+static bool
+known(const struct conf_row *rows, size_t n, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		size_t own = strlen(rows[i].name);
+
+		if (strncmp(rows[i].name, name, own) != 0)
+			continue;
+		if (len == own)
+			return true;
+		if (rows[i].type == CONF_SECRET && len == own + 5 && memcmp(name + own, "_FILE", 5) == 0)
+			return true;
+	}
+	return false;
+}
+
+int
+conf_load(const struct conf_row *rows, size_t n, FILE *err)
+{
+	char **e;
+	size_t i;
+	int rc = 0;
+
+	for (e = environ; *e != NULL; e++) {
+		size_t len = strcspn(*e, "=");
+
+		if (strncmp(*e, "LOYALTY_", 8) == 0 && !known(rows, n, *e, len)) {
+			fprintf(err, "%.*s: no such setting; -h prints all\n", (int)len, *e);
+			rc = -1;
+		}
+	}
+	for (i = 0; i < n; i++)
+		if (set_row(&rows[i], err) != 0)
+			rc = -1;
+	return rc;
+}
+
+void
+conf_print(const struct conf_row *rows, size_t n, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		fprintf(out, "  %s", rows[i].name);
+		if (rows[i].type == CONF_SECRET)
+			fprintf(out, " (or %s_FILE)", rows[i].name);
+		if (rows[i].type == CONF_INT)
+			fprintf(out, "  %d to %d", rows[i].min, rows[i].max);
+		if (rows[i].type == CONF_CHOICE)
+			fprintf(out, "  %s", rows[i].choices);
+		if (rows[i].fallback == NULL)
+			fprintf(out, "  (default: none)\n");
+		else if (strcmp(rows[i].fallback, "!") == 0)
+			fprintf(out, "  (required)\n");
+		else
+			fprintf(out, "  (default: %s)\n", rows[i].fallback);
+		fprintf(out, "      %s\n", rows[i].help);
+	}
+}

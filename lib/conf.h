@@ -1,0 +1,40 @@
+#ifndef LOYALTY_CONF_H
+#define LOYALTY_CONF_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+enum conf_type {
+	CONF_TEXT,   /* out: char * */
+	CONF_SECRET, /* out: char *; NAME_FILE names a file whose first line it is */
+	CONF_INT,    /* out: int, min to max */
+	CONF_CHOICE, /* out: int, index of the word in choices */
+};
+
+/*
+ * One environment variable: what it is called, what it may be, what it is
+ * when unset or empty.  fallback NULL: a CONF_TEXT or CONF_SECRET that stays
+ * NULL; "!" : it must be given.
+ */
+struct conf_row {
+	const char *name;
+	enum conf_type type;
+	int min, max;
+	const char *choices; /* "off|starttls" */
+	const char *fallback;
+	const char *help;
+	void *out;
+};
+
+/*
+ * Fill the rows' outs from the environment.  Text is allocated and stays for
+ * the life of the process.  Every fault (a bad value, a file that can't be
+ * read, an unknown variable LOYALTY_*, so that a misspelt one is noticed) is
+ * a line to err; -1 if there was any, else 0.
+ */
+int conf_load(const struct conf_row *rows, size_t n, FILE *err);
+
+/* The table: name, type and range, default, meaning. */
+void conf_print(const struct conf_row *rows, size_t n, FILE *out);
+
+#endif

@@ -1,0 +1,541 @@
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <mysql.h>
+#include <mysqld_error.h>
+#include <errmsg.h>
+
+#include "buf.h"
+#include "db.h"
+#include "log.h"
+#include "schema_version.h"
+
+/* Not in every header that we build with. */
+#define ERR_ROLLBACK_ON_CERTIFICATION 3101
+#define ERR_STATEMENT_TIMEOUT 1969
+#define ERR_CONNECTION_KILLED 1927
+#define ERR_READ_ONLY_MODE 1836
+
+#define CONNECT_TIMEOUT_S 1
+#define SCHEMA_CHECK_MS 5000 /* how long a program may be wrong about the schema */
+#define REFUSE_MS 1000	     /* after a timeout: one probe in this time, all others are refused */
+#define RECOVER_MS 1000	     /* to find out what became of a keyed write when the connection broke */
+#define KILL_WINDOW_MS 60000
+#define TRIES 10
+
+struct db {
+	struct db_conf *conf;
+	MYSQL *my;
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+	unsigned long *lengths;
+	struct buf sql;
+	bool first_arg;
+	char name[48];
+	char reason[800];
+	int64_t until_ms;	 /* deadline given by db_until, or 0 */
+	int64_t schema_checked_ms; /* 0: not yet on this connection */
+	unsigned host;		 /* which of conf->hosts comes next */
+	unsigned long kill_id;	 /* a connection given up in the middle of a call */
+	int64_t kill_asked_ms;
+};
+
+int64_t
+db_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+struct db *
+db_new(struct db_conf *c)
+{
+	struct db *db = calloc(1, sizeof(*db));
+
+	if (db != NULL) {
+		mysql_thread_init();
+		db->conf = c;
+	}
+	return db;
+}
+
+static void
+disconnect(struct db *db)
+{
+	db_done(db);
+	if (db->my != NULL)
+		mysql_close(db->my);
+	db->my = NULL;
+	db->schema_checked_ms = 0;
+}
+
+void
+db_free(struct db *db)
+{
+	if (db == NULL)
+		return;
+	disconnect(db);
+	buf_free(&db->sql);
+	free(db);
+	mysql_thread_end();
+}
+
+const char *
+db_reason(const struct db *db)
+{
+	return db->reason;
+}
+
+void
+db_until(struct db *db, int64_t at_ms)
+{
+	db->until_ms = at_ms;
+}
+
+/* ---- the statement ---- */
+
+void
+db_call(struct db *db, const char *procedure)
+{
+	db_done(db);
+	snprintf(db->name, sizeof(db->name), "%s", procedure);
+	buf_reset(&db->sql);
+	buf_str(&db->sql, "CALL ");
+	buf_str(&db->sql, procedure);
+	buf_str(&db->sql, "(");
+	db->first_arg = true;
+}
+
+static void
+next_arg(struct db *db)
+{
+	if (!db->first_arg)
+		buf_str(&db->sql, ",");
+	db->first_arg = false;
+}
+
+void
+db_int(struct db *db, long long n)
+{
+	next_arg(db);
+	buf_int(&db->sql, n);
+}
+
+void
+db_bytes(struct db *db, const void *p, size_t n)
+{
+	static const char digit[] = "0123456789abcdef";
+	const unsigned char *b = p;
+	size_t i;
+
+	next_arg(db);
+	buf_str(&db->sql, "X'");
+	if (buf_reserve(&db->sql, 2 * n)) {
+		char *out = db->sql.p + db->sql.len;
+
+		for (i = 0; i < n; i++) {
+			*out++ = digit[b[i] >> 4];
+			*out++ = digit[b[i] & 15];
+		}
+		db->sql.len += 2 * n;
+	}
+	buf_str(&db->sql, "'");
+}
+
+void
+db_utf8(struct db *db, const char *s, size_t n)
+{
+	next_arg(db);
+	buf_str(&db->sql, "_utf8mb4 ");
+	db->first_arg = true; /* the comma is there */
+	db_bytes(db, s, n);
+}
+
+void
+db_null(struct db *db)
+{
+	next_arg(db);
+	buf_str(&db->sql, "NULL");
+}
+
+/* ---- the connection ---- */
+
+static int
+socket_of(MYSQL *my)
+{
+#ifdef MARIADB_PACKAGE_VERSION
+	return (int)mysql_get_socket(my);
+#else
+	return (int)my->net.fd;
+#endif
+}
+
+/* Between two calls a server has nothing to say: what can be read is its farewell. */
+static bool
+stale(MYSQL *my)
+{
+	struct pollfd p = {.fd = socket_of(my), .events = POLLIN | POLLRDHUP};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+/* Copy host number n of the list (modulo its length) to out; the length of the list. */
+static unsigned
+nth_host(const char *list, unsigned n, char *out, size_t size)
+{
+	unsigned count = 1, i = 0;
+	const char *p;
+	size_t len;
+
+	for (p = list; *p != '\0'; p++)
+		count += *p == ',';
+	for (p = list; i < n % count; i++)
+		p += strcspn(p, ",") + 1;
+	len = strcspn(p, ",");
+	if (len >= size)
+		len = size - 1;
+	memcpy(out, p, len);
+	out[len] = '\0';
+	return count;
+}
+
+static int
+read_timeout_s(const struct db_conf *c)
+{
+	return c->deadline_ms >= 1500 ? (c->deadline_ms - 500) / 1000 : 1;
+}
+
+static void
+set_options(MYSQL *my, const struct db_conf *c)
+{
+	unsigned connect_s = CONNECT_TIMEOUT_S, io_s = (unsigned)read_timeout_s(c);
+
+	mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+	mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &io_s);
+	mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &io_s);
+	mysql_options(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	if (c->tls_ca != NULL) {
+#ifdef MARIADB_PACKAGE_VERSION
+		my_bool on = 1;
+
+		mysql_optionsv(my, MYSQL_OPT_SSL_ENFORCE, &on);
+		mysql_optionsv(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
+#else
+		unsigned mode = SSL_MODE_VERIFY_IDENTITY;
+
+		mysql_options(my, MYSQL_OPT_SSL_MODE, &mode);
+#endif
+		mysql_options(my, MYSQL_OPT_SSL_CA, c->tls_ca);
+	}
+}
+
+/*
+ * Everything that the procedures rely on is set here, whatever the server's
+ * own settings are.  The lock wait ends well before the read timeout, so that
+ * we hear of it.
+ */
+static bool
+set_session(struct db *db)
+{
+	char sql[512];
+	int io_s = read_timeout_s(db->conf), lock_s = io_s > 2 ? 2 : 1;
+
+	snprintf(sql, sizeof(sql),
+	    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+	    "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, collation_connection = 'utf8mb4_bin', "
+	    "innodb_lock_wait_timeout = %d%s",
+	    lock_s, strstr(mysql_get_server_info(db->my), "MariaDB") != NULL ? ", max_statement_time = " : "");
+	if (strstr(sql, "max_statement_time") != NULL)
+		snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql), "%d.%d", io_s > 1 ? io_s - 1 : 0, io_s > 1 ? 5 : 9);
+	if (mysql_query(db->my, sql) != 0
+	    || mysql_query(db->my, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") != 0)
+		return false;
+	if (db->kill_id != 0 && db_now_ms() - db->kill_asked_ms < KILL_WINDOW_MS && mysql_thread_id(db->my) > db->kill_id) {
+		/* What we gave up may still run and hold locks.  Ids only grow
+		 * while a server lives, so a smaller one is of this server. */
+		snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
+		if (mysql_query(db->my, sql) == 0)
+			log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before", db->kill_id);
+	}
+	db->kill_id = 0;
+	return true;
+}
+
+static bool
+connect_to(struct db *db, char *host)
+{
+	const struct db_conf *c = db->conf;
+	bool local = host[0] == '/';
+	unsigned port = 3306;
+	char *colon = strrchr(host, ':');
+
+	if (!local && colon != NULL) {
+		*colon = '\0';
+		port = (unsigned)strtoul(colon + 1, NULL, 10);
+	}
+	if ((db->my = mysql_init(NULL)) == NULL) {
+		snprintf(db->reason, sizeof(db->reason), "out of memory");
+		return false;
+	}
+	set_options(db->my, c);
+	if (mysql_real_connect(db->my, local ? NULL : host, c->user, c->password, c->name, port, local ? host : NULL,
+		CLIENT_MULTI_RESULTS)
+		!= NULL
+	    && set_session(db))
+		return true;
+	snprintf(db->reason, sizeof(db->reason), "%s: %s", host, mysql_error(db->my));
+	disconnect(db);
+	return false;
+}
+
+/*
+ * One instant after a timeout every thread would try, and wait, at once: so
+ * while the database is known to be out of order only one at a time may
+ * probe, the others are refused.
+ */
+static bool
+may_try(struct db_conf *c)
+{
+	int64_t bad = atomic_load(&c->bad_until_ms), now = db_now_ms();
+
+	if (bad == 0)
+		return true;
+	if (now < bad)
+		return false;
+	return atomic_compare_exchange_strong(&c->bad_until_ms, &bad, now + REFUSE_MS);
+}
+
+static bool
+connect_any(struct db *db)
+{
+	unsigned tried = 0, count;
+	char host[256];
+	int64_t start = db_now_ms();
+
+	do {
+		count = nth_host(db->conf->hosts, db->host, host, sizeof(host));
+		if (connect_to(db, host))
+			return true;
+		db->host++;
+	} while (++tried < count && db_now_ms() - start < 3 * CONNECT_TIMEOUT_S * 1000);
+	if (db_now_ms() - start >= CONNECT_TIMEOUT_S * 900)
+		atomic_store(&db->conf->bad_until_ms, db_now_ms() + REFUSE_MS);
+	return false;
+}
+
+/* Send sql and fetch the whole answer.  0, or the error's number. */
+static unsigned
+query(struct db *db, const char *sql, size_t len)
+{
+	unsigned e;
+	int more;
+
+	if (mysql_real_query(db->my, sql, len) != 0 || (db->res = mysql_store_result(db->my)) == NULL)
+		if ((e = mysql_errno(db->my)) != 0)
+			return e;
+	while ((more = mysql_next_result(db->my)) == 0) {
+		MYSQL_RES *r = mysql_store_result(db->my);
+
+		if (r != NULL)
+			mysql_free_result(r);
+	}
+	return more > 0 ? mysql_errno(db->my) : 0;
+}
+
+static enum db_status
+check_schema(struct db *db)
+{
+	static const char sql[] = "CALL schema_version()";
+	int64_t now = db_now_ms();
+	unsigned e;
+
+	if (db->schema_checked_ms != 0 && now - db->schema_checked_ms < SCHEMA_CHECK_MS)
+		return DB_OK;
+	if ((e = query(db, sql, sizeof(sql) - 1)) != 0) {
+		snprintf(db->reason, sizeof(db->reason), "schema_version: %s", mysql_error(db->my));
+		disconnect(db);
+		return DB_DOWN;
+	}
+	if (!db_row(db) || db_number(db, 0) != LOYALTY_SCHEMA_VERSION) {
+		snprintf(db->reason, sizeof(db->reason), "the database has schema version %lld, this program needs %d",
+		    db->row != NULL ? db_number(db, 0) : 0, LOYALTY_SCHEMA_VERSION);
+		db_done(db);
+		db->schema_checked_ms = 0;
+		return DB_VERSION;
+	}
+	db_done(db);
+	db->schema_checked_ms = now;
+	return DB_OK;
+}
+
+/* See to it that there is a connection that lives and a schema that fits. */
+static enum db_status
+ready(struct db *db)
+{
+	enum db_status st;
+	int tries;
+
+	if (!may_try(db->conf)) {
+		snprintf(db->reason, sizeof(db->reason), "the database does not answer");
+		return DB_DOWN;
+	}
+	for (tries = 0;; tries++) {
+		if (db->my != NULL && stale(db->my)) {
+			log_line(LOG_INFO, NULL, "db: connection found closed, connecting again");
+			disconnect(db);
+		}
+		if (db->my == NULL && !connect_any(db))
+			return DB_DOWN;
+		if ((st = check_schema(db)) != DB_DOWN || tries > 0)
+			return st;
+	}
+}
+
+/* ---- the call ---- */
+
+static bool
+is_lost(unsigned e)
+{
+	return e == CR_SERVER_GONE_ERROR || e == CR_SERVER_LOST || e == CR_MALFORMED_PACKET || e == CR_UNKNOWN_ERROR
+	    || e == CR_COMMANDS_OUT_OF_SYNC || e == ER_SERVER_SHUTDOWN || e == ERR_CONNECTION_KILLED
+	    || e == ER_QUERY_INTERRUPTED || e == ERR_STATEMENT_TIMEOUT;
+}
+
+static bool
+is_collision(unsigned e)
+{
+	return e == ER_LOCK_DEADLOCK || e == ER_LOCK_WAIT_TIMEOUT || e == ER_CHECKREAD || e == ER_DUP_ENTRY
+	    || e == ERR_ROLLBACK_ON_CERTIFICATION || e == ER_ERROR_DURING_COMMIT;
+}
+
+static bool
+is_down(unsigned e)
+{
+	return e == ER_OPTION_PREVENTS_STATEMENT || e == ERR_READ_ONLY_MODE || e == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+	    || e == ER_SP_DOES_NOT_EXIST || e == ER_DISK_FULL || e == ER_RECORD_FILE_FULL || e == ER_OUT_OF_RESOURCES
+	    || e == ER_CON_COUNT_ERROR || e == ER_OUTOFMEMORY || e == ER_ERROR_ON_WRITE || e == ER_GET_ERRNO;
+}
+
+static void
+pause_ms(int64_t ms)
+{
+	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* Between 1 ms and twice as long at every try, so that those who met part. */
+static void
+back_off(int attempt)
+{
+	uint8_t r = 0;
+
+	if (getrandom(&r, 1, 0) != 1)
+		r = 128;
+	pause_ms(1 + (int64_t)r * (1 << (attempt < 6 ? attempt : 6)) / 64);
+}
+
+/* The connection broke under a call: remember to end what may still run there. */
+static void
+gave_up(struct db *db, int64_t sent_ms)
+{
+	int64_t now = db_now_ms();
+
+	if (now - sent_ms >= (int64_t)read_timeout_s(db->conf) * 900) {
+		db->kill_id = mysql_thread_id(db->my);
+		db->kill_asked_ms = now;
+		atomic_store(&db->conf->bad_until_ms, now + REFUSE_MS);
+	}
+	disconnect(db);
+}
+
+enum db_status
+db_exec(struct db *db, enum db_mode mode, const char *request_id)
+{
+	int64_t until = db->until_ms != 0 ? db->until_ms : db_now_ms() + db->conf->deadline_ms;
+	int64_t sent;
+	bool in_doubt = false; /* sent once, and the answer never came */
+	enum db_status st;
+	unsigned e;
+	int attempt;
+
+	buf_str(&db->sql, ")");
+	if (db->sql.failed) {
+		snprintf(db->reason, sizeof(db->reason), "out of memory");
+		return DB_FAILED;
+	}
+	for (attempt = 0; attempt < TRIES && db_now_ms() < until; attempt++) {
+		if ((st = ready(db)) == DB_DOWN && in_doubt) {
+			pause_ms(100);
+			continue;
+		}
+		if (st != DB_OK)
+			return in_doubt && mode != DB_READ ? DB_UNKNOWN : st;
+		sent = db_now_ms();
+		if ((e = query(db, db->sql.p, db->sql.len)) == 0) {
+			if (atomic_load_explicit(&db->conf->bad_until_ms, memory_order_relaxed) != 0)
+				atomic_store(&db->conf->bad_until_ms, 0);
+			return DB_OK;
+		}
+		snprintf(db->reason, sizeof(db->reason), "%s: %s", db->name, mysql_error(db->my));
+		log_line(LOG_WARN, request_id, "db: %s: error %u: %s", db->name, e, mysql_error(db->my));
+		db_done(db);
+		if (is_lost(e)) {
+			gave_up(db, sent);
+			if (mode == DB_ONCE)
+				return DB_UNKNOWN;
+			if (!in_doubt && until > db_now_ms() + RECOVER_MS)
+				until = db_now_ms() + RECOVER_MS;
+			in_doubt = true;
+		} else if (is_collision(e)) {
+			back_off(attempt);
+		} else {
+			disconnect(db);
+			db->host += is_down(e);
+			return is_down(e) ? DB_DOWN : DB_FAILED;
+		}
+	}
+	if (attempt == 0)
+		snprintf(db->reason, sizeof(db->reason), "no time was left");
+	return in_doubt && mode != DB_READ ? DB_UNKNOWN : DB_DOWN;
+}
+
+/* ---- the result ---- */
+
+bool
+db_row(struct db *db)
+{
+	if (db->res == NULL || (db->row = mysql_fetch_row(db->res)) == NULL)
+		return false;
+	db->lengths = mysql_fetch_lengths(db->res);
+	return true;
+}
+
+const char *
+db_text(const struct db *db, unsigned col, size_t *len)
+{
+	if (len != NULL)
+		*len = db->row[col] != NULL ? db->lengths[col] : 0;
+	return db->row[col];
+}
+
+long long
+db_number(const struct db *db, unsigned col)
+{
+	return db->row[col] != NULL ? strtoll(db->row[col], NULL, 10) : 0;
+}
+
+void
+db_done(struct db *db)
+{
+	if (db->res != NULL)
+		mysql_free_result(db->res);
+	db->res = NULL;
+	db->row = NULL;
+}

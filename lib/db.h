@@ -1,0 +1,86 @@
+#ifndef LOYALTY_DB_H
+#define LOYALTY_DB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Calls of stored procedures over one connection, for one thread.
+ *
+ *	db_call(db, "room_get");
+ *	db_bytes(db, id, 16);
+ *	if ((rc = db_exec(db, DB_READ, id)) == DB_OK && db_row(db))
+ *		use(db_text(db, 1, &len));
+ *	db_done(db);
+ *
+ * The connection is made when it is first needed and made again when it was
+ * lost.  Every value travels as a hexadecimal literal or a number, so there
+ * is nothing to escape.
+ */
+struct db;
+
+/* Where and who.  hosts: comma-separated, each an absolute path (a socket) or
+ * host[:port]; tried in order, the next after a failure.  Strings are not
+ * copied and must outlive every db made of it. */
+struct db_conf {
+	const char *hosts, *user, *password, *name, *tls_ca;
+	int deadline_ms; /* longest that a call may take, connecting included */
+	_Atomic int64_t bad_until_ms; /* shared: while it lies ahead the database is not asked */
+};
+
+enum db_mode {
+	DB_READ,  /* changes nothing: may be sent again when the connection was lost */
+	DB_KEYED, /* a write that the database itself does once only: the same */
+	DB_ONCE,  /* a write that must never be sent twice */
+};
+
+enum db_status {
+	DB_OK,
+	DB_DOWN,    /* no connection, overloaded or read-only: nothing was done */
+	DB_UNKNOWN, /* the connection was lost after sending: done or not, nobody knows */
+	DB_VERSION, /* the schema is not the one this program was built for: nothing was done */
+	DB_FAILED,  /* the statement failed: nothing was done; logged */
+};
+
+/* A db without a connection as yet, or NULL: no memory.  c is shared, not owned. */
+struct db *db_new(struct db_conf *c);
+void db_free(struct db *db); /* accepts NULL */
+
+/* Begin a call.  Arguments follow in the procedure's order. */
+void db_call(struct db *db, const char *procedure);
+void db_int(struct db *db, long long n);
+void db_bytes(struct db *db, const void *p, size_t n);
+void db_utf8(struct db *db, const char *s, size_t n);
+void db_null(struct db *db);
+
+/*
+ * Send it; all rows of the first result are here when it returns DB_OK.
+ * Deadlocks, lock waits and failed certifications (1213, 1205, 1020, 3101,
+ * 1180, and 1062: two requests met on one Idempotency-Key) are tried again
+ * within the deadline, with jitter, then DB_DOWN.  request_id is for the log.
+ */
+enum db_status db_exec(struct db *db, enum db_mode mode, const char *request_id);
+
+/* The reason of the last db_exec that was not DB_OK, for people. */
+const char *db_reason(const struct db *db);
+
+/* Step to the next row. */
+bool db_row(struct db *db);
+
+/* Fields of the row at hand, from column 0: bytes that stay until db_done or
+ * the next db_row and are followed by a NUL; NULL for NULL. */
+const char *db_text(const struct db *db, unsigned col, size_t *len);
+long long db_number(const struct db *db, unsigned col); /* 0 for NULL */
+
+/* Let go of the result. */
+void db_done(struct db *db);
+
+/* Milliseconds on a clock that never jumps. */
+int64_t db_now_ms(void);
+
+/* The deadline of the calls to come, in db_now_ms; 0: deadline_ms from each call's start. */
+void db_until(struct db *db, int64_t at_ms);
+
+#endif

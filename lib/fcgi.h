@@ -1,0 +1,36 @@
+#ifndef LOYALTY_FCGI_H
+#define LOYALTY_FCGI_H
+
+#include <stddef.h>
+
+struct buf;
+
+/*
+ * FastCGI 1.0 on a listening socket, several threads, one epoll set: idle
+ * connections wait there, and whichever thread is free takes the next that
+ * has something to say.  So kept connections, however many, tie up no thread.
+ *
+ * serve is called in a thread with that thread's own context, the parameters
+ * (NAME=value, NULL-terminated) and the body, and appends the CGI answer to
+ * out.  body is NULL where it was longer than body_max or did not come whole.
+ */
+struct fcgi {
+	int listen_fd;
+	int threads;
+	size_t body_max; /* bytes */
+	int grace_ms;	 /* after SIGTERM: kept connections are still answered so long */
+	void *(*thread_begin)(void *arg); /* the thread's context, or NULL: fail */
+	void (*thread_end)(void *context);
+	void (*serve)(void *context, char **env, const char *body, size_t body_len, struct buf *out);
+	void *arg;
+};
+
+/*
+ * Serve until SIGTERM, SIGINT or SIGUSR1 (multiwatch's word for "end"): then
+ * no new connections are taken, what runs is finished, kept connections are
+ * answered until their other end lets go or grace_ms are over.
+ * 0, or -1 with the reason logged.
+ */
+int fcgi_run(const struct fcgi *f);
+
+#endif

@@ -1,0 +1,154 @@
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "hash.h"
+#include "page.h"
+#include "req.h"
+#include "resp.h"
+
+#define CHECK 8
+#define CURSOR_BYTES (16 + CHECK)
+#define CURSOR_TEXT (CURSOR_BYTES / 3 * 4)
+
+static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static bool
+is_filter(const struct query_value *q)
+{
+	return strcmp(q->name, "limit") != 0 && strcmp(q->name, "cursor") != 0;
+}
+
+/* Over path, filters (in the route's order) and position. */
+static void
+check_of(const struct req *rq, const unsigned char id[16], uint8_t out[CHECK])
+{
+	struct buf b = {0};
+	uint8_t h[HASH_SIZE] = {0};
+	size_t i;
+
+	buf_add(&b, rq->path, strlen(rq->path) + 1);
+	for (i = 0; i < rq->nquery; i++) {
+		if (!is_filter(&rq->query[i]))
+			continue;
+		buf_add(&b, rq->query[i].name, strlen(rq->query[i].name) + 1);
+		buf_add(&b, rq->query[i].value, rq->query[i].len + 1);
+	}
+	buf_add(&b, id, 16);
+	hash_sha256(h, b.p, b.len);
+	memcpy(out, h, CHECK);
+	buf_free(&b);
+}
+
+static bool
+decode(const char *s, size_t len, uint8_t out[CURSOR_BYTES])
+{
+	size_t i;
+
+	if (len != CURSOR_TEXT)
+		return false;
+	for (i = 0; i < CURSOR_TEXT; i += 4) {
+		uint32_t v = 0;
+		int k;
+
+		for (k = 0; k < 4; k++) {
+			const char *at = memchr(base64url, s[i + (size_t)k], 64);
+
+			if (at == NULL)
+				return false;
+			v = v << 6 | (uint32_t)(at - base64url);
+		}
+		*out++ = (uint8_t)(v >> 16);
+		*out++ = (uint8_t)(v >> 8);
+		*out++ = (uint8_t)v;
+	}
+	return true;
+}
+
+static void
+encode(char out[CURSOR_TEXT + 1], const uint8_t in[CURSOR_BYTES])
+{
+	size_t i;
+
+	for (i = 0; i < CURSOR_BYTES; i += 3) {
+		uint32_t v = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
+
+		*out++ = base64url[v >> 18];
+		*out++ = base64url[v >> 12 & 63];
+		*out++ = base64url[v >> 6 & 63];
+		*out++ = base64url[v & 63];
+	}
+	*out = '\0';
+}
+
+void
+page_read(struct req *rq, struct page *page)
+{
+	const char *limit = req_query(rq, "limit", NULL), *cursor;
+	uint8_t raw[CURSOR_BYTES], check[CHECK];
+	size_t len;
+
+	*page = (struct page){.limit = PAGE_DEFAULT, .first = true};
+	if (limit != NULL) {
+		len = strlen(limit);
+		if (len < 1 || len > 3 || strspn(limit, "0123456789") != len || limit[0] == '0' || atoi(limit) > PAGE_MAX)
+			req_fault(rq, "?limit", "must be an integer from 1 to %d", PAGE_MAX);
+		else
+			page->limit = atoi(limit);
+	}
+	if ((cursor = req_query(rq, "cursor", &len)) == NULL)
+		return;
+	if (decode(cursor, len, raw)) {
+		check_of(rq, raw, check);
+		if (memcmp(check, raw + 16, CHECK) == 0) {
+			page->first = false;
+			memcpy(page->id, raw, 16);
+			return;
+		}
+	}
+	req_fault(rq, "?cursor", "is none that this list with these filters has given");
+}
+
+/* Percent-encode what is not unreserved (RFC 3986, 2.3). */
+static void
+add_encoded(struct buf *b, const char *s, size_t len)
+{
+	char esc[4];
+
+	for (; len > 0; s++, len--) {
+		if (memchr(base64url, *s, 64) != NULL || *s == '.' || *s == '~') {
+			buf_add(b, s, 1);
+		} else {
+			snprintf(esc, sizeof(esc), "%%%02X", (unsigned char)*s);
+			buf_add(b, esc, 3);
+		}
+	}
+}
+
+void
+page_next(const struct req *rq, struct resp *rs, const struct page *page, const unsigned char last[16])
+{
+	uint8_t raw[CURSOR_BYTES];
+	char cursor[CURSOR_TEXT + 1], tail[96];
+	struct buf *b = &rs->head;
+	size_t i;
+
+	memcpy(raw, last, 16);
+	check_of(rq, last, raw + 16);
+	encode(cursor, raw);
+	buf_str(b, "Link: <");
+	buf_str(b, rq->path);
+	buf_str(b, "?");
+	for (i = 0; i < rq->nquery; i++) {
+		if (!is_filter(&rq->query[i]))
+			continue;
+		buf_str(b, rq->query[i].name);
+		buf_str(b, "=");
+		add_encoded(b, rq->query[i].value, rq->query[i].len);
+		buf_str(b, "&");
+	}
+	snprintf(tail, sizeof(tail), "limit=%d&cursor=%s>; rel=\"next\"\r\n", page->limit, cursor);
+	buf_str(b, tail);
+}

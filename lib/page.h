@@ -1,0 +1,29 @@
+#ifndef LOYALTY_PAGE_H
+#define LOYALTY_PAGE_H
+
+#include <stdbool.h>
+
+struct req;
+struct resp;
+
+#define PAGE_DEFAULT 50
+#define PAGE_MAX 200
+
+/*
+ * Where a list goes on.  A cursor is the id of the last row that was seen,
+ * with a check over the list's path and filters, in base64url (RFC 4648, 5):
+ * one of another list, or of other filters, or a forged one is refused.
+ */
+struct page {
+	int limit;	      /* rows on this page */
+	bool first;	      /* no cursor came */
+	unsigned char id[16]; /* go on behind this row */
+};
+
+/* Read limit and cursor; faults go to rq. */
+void page_read(struct req *rq, struct page *page);
+
+/* Announce the next page (Link, RFC 8288), behind the row last. */
+void page_next(const struct req *rq, struct resp *rs, const struct page *page, const unsigned char last[16]);
+
+#endif

@@ -1,0 +1,55 @@
+#include <string.h>
+
+#include "problem.h"
+
+static const struct problem problems[] = {
+	[PROB_NONE] = {"none", 200, "", ""},
+	[PROB_MALFORMED_JSON] = {"malformed-json", 400, "Malformed JSON", "The body is not a JSON text."},
+	[PROB_BAD_QUERY] = {"validation", 400, "Invalid request", "A query parameter or a header is not acceptable."},
+	[PROB_VALIDATION] = {"validation", 422, "Invalid request", "The body breaks a rule."},
+	[PROB_UNAUTHORIZED] = {"unauthorized", 401, "Unauthorized",
+	    "Send one valid API key, in X-API-Key or as Authorization: Bearer."},
+	[PROB_FORBIDDEN] = {"forbidden", 403, "Forbidden", "This call needs the restricted API key."},
+	[PROB_NOT_FOUND] = {"not-found", 404, "Not found", "There is nothing at this path."},
+	[PROB_ROOM_NOT_FOUND] = {"room-not-found", 404, "Room not found", "There is no room with this id."},
+	[PROB_USER_NOT_FOUND] = {"user-not-found", 404, "User not found", "There is no user with this id."},
+	[PROB_RESERVATION_NOT_FOUND] = {"reservation-not-found", 404, "Reservation not found",
+	    "There is no reservation with this id."},
+	[PROB_METHOD_NOT_ALLOWED] = {"method-not-allowed", 405, "Method not allowed",
+	    "This path does not know the method; Allow lists those it knows."},
+	[PROB_SOLD_OUT] = {"sold-out", 409, "Sold out", "No unit of this room is left."},
+	[PROB_INSUFFICIENT_POINTS] = {"insufficient-points", 409, "Insufficient points",
+	    "The balance is too low."},
+	[PROB_INVALID_TRANSITION] = {"invalid-transition", 409, "Invalid transition",
+	    "The state it is in does not allow that."},
+	[PROB_STOCK_BELOW_RESERVED] = {"stock-below-reserved", 409, "Stock below reserved",
+	    "More units are reserved than would be left."},
+	[PROB_BALANCE_LIMIT] = {"balance-limit", 409, "Balance limit",
+	    "The balance would exceed 9007199254740991 points."},
+	[PROB_ROOM_EXISTS] = {"room-exists", 409, "Room exists", "There is a room with this id already."},
+	[PROB_PAYLOAD_TOO_LARGE] = {"payload-too-large", 413, "Payload too large", "A body has at most 16 KiB."},
+	[PROB_UNSUPPORTED_MEDIA_TYPE] = {"unsupported-media-type", 415, "Unsupported media type",
+	    "Send the body as application/json, without a content encoding."},
+	[PROB_IDEMPOTENCY_KEY_REUSED] = {"idempotency-key-reused", 422, "Idempotency-Key reused",
+	    "This Idempotency-Key came with another body before. A new request takes a new key."},
+	[PROB_UNAVAILABLE] = {"unavailable", 503, "Service unavailable",
+	    "The database is out of reach. Nothing was changed; try again."},
+	[PROB_INTERNAL] = {"internal", 500, "Internal error", "Something broke on our side; the log knows the request id."},
+};
+
+const struct problem *
+problem_of(enum prob p)
+{
+	return &problems[p];
+}
+
+enum prob
+problem_named(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = PROB_NONE + 1; i < sizeof(problems) / sizeof(problems[0]); i++)
+		if (strlen(problems[i].name) == len && memcmp(problems[i].name, name, len) == 0)
+			return (enum prob)i;
+	return PROB_INTERNAL;
+}

@@ -1,0 +1,96 @@
+#ifndef LOYALTY_REQ_H
+#define LOYALTY_REQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hash.h"
+#include "problem.h"
+#include "uuid.h"
+
+struct db;
+struct json_object;
+
+enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
+enum role { ROLE_NONE, ROLE_PUBLIC, ROLE_RESTRICTED };
+
+#define REQ_QUERY_MAX 8
+#define REQ_FAULTS_MAX 16
+#define REQ_BODY_MAX 16384
+#define REQ_ACTOR_MAX 400 /* bytes: 100 characters */
+
+/* One thing that is wrong with a request.  pointer: a JSON pointer (RFC 6901)
+ * into the body, "?name" of the query, or the name of a header. */
+struct fault {
+	char pointer[80];
+	char detail[120];
+};
+
+struct query_value {
+	const char *name; /* of the route's table */
+	char *value;	  /* decoded, NUL-terminated, in query_store */
+	size_t len;
+};
+
+/*
+ * A request, from its first byte to its answer; nothing of it survives.
+ * Pointers are into the FastCGI parameters or the request's own buffers.
+ */
+struct req {
+	char **env; /* FastCGI parameters, NAME=value */
+	enum method method;
+	const char *path;
+	enum role role;
+	char request_id[65];
+	char actor[REQ_ACTOR_MAX + 1];
+	bool has_id; /* the path held {id}, and it is a UUID: id */
+	struct uuid id;
+	struct query_value query[REQ_QUERY_MAX];
+	size_t nquery;
+	const char *body;
+	size_t body_len;
+	struct json_object *json; /* the body, or NULL: none */
+	bool keyed;		  /* an Idempotency-Key came */
+	uint8_t key[HASH_SIZE], body_hash[HASH_SIZE];
+	size_t nfaults;
+	char detail[300]; /* a problem's detail, where a handler knows better */
+	char allow[80];	  /* Allow, while the answer is under way */
+	struct db *db;
+	/* from here on not cleared between requests: nquery and nfaults rule */
+	char query_store[2048];
+	struct fault faults[REQ_FAULTS_MAX];
+};
+
+/* Value of the header parameter (HTTP_X_ACTOR), or NULL.  *count, where not
+ * NULL: how often it came. */
+const char *req_param(const struct req *rq, const char *name, int *count);
+
+/* Decoded value of a query parameter, or NULL: not given. */
+const char *req_query(const struct req *rq, const char *name, size_t *len);
+
+/* Note a fault; those past REQ_FAULTS_MAX are dropped.  Always the same bounded text. */
+void req_fault(struct req *rq, const char *pointer, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * Members of the body.  Each notes a fault and leaves *out unchanged where
+ * the member is missing or not as it should be; handlers read all, then ask
+ * req_faulty, so that a client hears of everything at once.
+ */
+void req_json_uuid(struct req *rq, struct json_object *in, const char *name, const char *pointer, struct uuid *out);
+void req_json_int(struct req *rq, struct json_object *in, const char *name, const char *pointer, int64_t min, int64_t max, int64_t *out);
+/* UTF-8 text of 1 to 200 characters; *out lives as long as the body.  kind: enum text_kind */
+void req_json_text(struct req *rq, struct json_object *in, const char *name, const char *pointer, int kind, const char **out, size_t *len);
+/* {"id","name","role"}: only id is required; name and role are checked for form. */
+void req_json_user(struct req *rq, struct json_object *in, struct uuid *out);
+/* Faults for members that are not in names (NULL-terminated). */
+void req_json_only(struct req *rq, struct json_object *in, const char *pointer, const char *const *names);
+
+/* The body as an object: PROB_NONE; PROB_MALFORMED_JSON where there is none
+ * though one is required; PROB_VALIDATION where it is something else. */
+enum prob req_json_object(struct req *rq, bool required, struct json_object **out);
+
+/* Call a writing procedure: the arguments that all of them begin with. */
+void req_call(struct req *rq, const char *procedure);
+
+#endif

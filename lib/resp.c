@@ -1,0 +1,173 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "hash.h"
+#include "jsonw.h"
+#include "req.h"
+#include "resp.h"
+
+#define RETRY_AFTER_S "2"
+
+void
+resp_reset(struct resp *rs)
+{
+	buf_reset(&rs->body);
+	buf_reset(&rs->head);
+	rs->status = 200;
+	rs->type = "application/json";
+	rs->has_etag = rs->personal = false;
+	rs->allow = rs->redirect = NULL;
+}
+
+void
+resp_free(struct resp *rs)
+{
+	buf_free(&rs->body);
+	buf_free(&rs->head);
+}
+
+void
+resp_header(struct resp *rs, const char *name, const char *value)
+{
+	buf_str(&rs->head, name);
+	buf_str(&rs->head, ": ");
+	buf_str(&rs->head, value);
+	buf_str(&rs->head, "\r\n");
+}
+
+static void
+write_faults(struct jsonw *w, const struct req *rq)
+{
+	size_t i;
+
+	jsonw_name(w, "errors");
+	jsonw_array(w);
+	for (i = 0; i < rq->nfaults; i++) {
+		jsonw_object(w);
+		jsonw_name(w, "pointer");
+		jsonw_str(w, rq->faults[i].pointer);
+		jsonw_name(w, "detail");
+		jsonw_str(w, rq->faults[i].detail);
+		jsonw_close(w);
+	}
+	jsonw_close(w);
+}
+
+void
+resp_problem(struct resp *rs, const struct req *rq, enum prob p, const char *detail, const char *request_id)
+{
+	const struct problem *pr = problem_of(p);
+	const char *allow = rs->allow;
+	struct jsonw w;
+	char type[64];
+
+	resp_reset(rs);
+	rs->status = pr->status;
+	rs->type = "application/problem+json";
+	rs->allow = allow;
+	snprintf(type, sizeof(type), "/problems/%s", pr->name);
+	w = jsonw_begin(&rs->body);
+	jsonw_object(&w);
+	jsonw_name(&w, "type");
+	jsonw_str(&w, type);
+	jsonw_name(&w, "title");
+	jsonw_str(&w, pr->title);
+	jsonw_name(&w, "status");
+	jsonw_int(&w, pr->status);
+	jsonw_name(&w, "detail");
+	jsonw_str(&w, detail != NULL && *detail != '\0' ? detail : pr->detail);
+	jsonw_name(&w, "request_id");
+	jsonw_str(&w, request_id);
+	if (p == PROB_BAD_QUERY || p == PROB_VALIDATION)
+		write_faults(&w, rq);
+	jsonw_close(&w);
+	resp_header(rs, "Cache-Control", "no-store");
+	if (p == PROB_UNAUTHORIZED)
+		resp_header(rs, "WWW-Authenticate", "Bearer realm=\"loyalty\"");
+	if (p == PROB_UNAVAILABLE)
+		resp_header(rs, "Retry-After", RETRY_AFTER_S);
+}
+
+/* Is the tag in an If-None-Match list (RFC 9110, 13.1.2)?  Weak comparison. */
+static bool
+etag_matches(const char *list, const char *tag)
+{
+	size_t n = strlen(tag);
+
+	for (;;) {
+		list += strspn(list, " \t,");
+		if (*list == '\0')
+			return false;
+		if (*list == '*')
+			return true;
+		if (strncmp(list, "W/", 2) == 0)
+			list += 2;
+		if (strncmp(list, tag, n) == 0)
+			return true;
+		if (*list == '"')
+			list += 1 + strcspn(list + 1, "\"") + 1 - (strchr(list + 1, '"') == NULL);
+		else
+			list += strcspn(list, ",");
+	}
+}
+
+/* Strong: over the body, and the headers that belong to the representation (Link). */
+static void
+make_etag(struct resp *rs, char out[36])
+{
+	static const char digit[] = "0123456789abcdef";
+	uint8_t h[HASH_SIZE];
+	size_t i, len = rs->body.len;
+
+	buf_add(&rs->body, rs->head.p, rs->head.len);
+	hash_sha256(h, rs->body.p, rs->body.len);
+	rs->body.len = len;
+	*out++ = '"';
+	for (i = 0; i < 16; i++) {
+		*out++ = digit[h[i] >> 4];
+		*out++ = digit[h[i] & 15];
+	}
+	*out++ = '"';
+	*out = '\0';
+}
+
+void
+resp_render(struct resp *rs, const struct req *rq, struct buf *out)
+{
+	char line[64], etag[36];
+	const char *match;
+	bool has_body = rs->body.len > 0;
+
+	if (rs->has_etag && rs->status == 200) {
+		make_etag(rs, etag);
+		resp_header(rs, "ETag", etag);
+		if ((match = req_param(rq, "HTTP_IF_NONE_MATCH", NULL)) != NULL && etag_matches(match, etag)) {
+			rs->status = 304;
+			has_body = false;
+		}
+		resp_header(rs, "Cache-Control", rs->personal ? "private, no-cache" : "no-cache");
+	}
+	snprintf(line, sizeof(line), "Status: %d\r\n", rs->status);
+	buf_str(out, line);
+	if (rs->redirect != NULL) {
+		buf_str(out, "X-Accel-Redirect: ");
+		buf_str(out, rs->redirect);
+		buf_str(out, "\r\n");
+	}
+	if (has_body) {
+		buf_str(out, "Content-Type: ");
+		buf_str(out, rs->type);
+		buf_str(out, "\r\n");
+		snprintf(line, sizeof(line), "Content-Length: %zu\r\n", rs->body.len);
+		buf_str(out, line);
+	}
+	if (rs->allow != NULL) {
+		buf_str(out, "Allow: ");
+		buf_str(out, rs->allow);
+		buf_str(out, "\r\n");
+	}
+	buf_add(out, rs->head.p, rs->head.len);
+	buf_str(out, "\r\n");
+	if (has_body && rq->method != METHOD_HEAD)
+		buf_add(out, rs->body.p, rs->body.len);
+}

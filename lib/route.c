@@ -1,0 +1,404 @@
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "answer.h"
+#include "json.h"
+#include "jsonw.h"
+#include "log.h"
+#include "route.h"
+#include "text.h"
+
+static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+
+static enum method
+method_of(const char *s)
+{
+	int m;
+
+	for (m = METHOD_GET; m < METHOD_OTHER; m++)
+		if (strcmp(s, method_names[m]) == 0)
+			break;
+	return (enum method)m;
+}
+
+/* Does the path fit the template?  id, id_len: the segment at {id}. */
+static bool
+path_fits(const char *template, const char *path, const char **id, size_t *id_len)
+{
+	size_t n;
+
+	while (*template != '\0' && *path != '\0') {
+		if (*template != '{') {
+			if (*template++ != *path++)
+				return false;
+			continue;
+		}
+		if ((n = strcspn(path, "/")) == 0)
+			return false;
+		*id = path;
+		*id_len = n;
+		path += n;
+		template += strcspn(template, "}") + 1;
+	}
+	return *template == *path;
+}
+
+/* ---- who is it? ---- */
+
+/* nginx has mapped the key to a role.  Counted again here: nginx before 1.23
+ * shows its map only the first of several headers. */
+static enum role
+role_of(const struct req *rq)
+{
+	const char *role = req_param(rq, "LOYALTY_ROLE", NULL), *auth;
+	int keys, auths;
+
+	req_param(rq, "HTTP_X_API_KEY", &keys);
+	auth = req_param(rq, "HTTP_AUTHORIZATION", &auths);
+	if (role == NULL || keys > 1 || auths > 1 || keys + auths == 0)
+		return ROLE_NONE;
+	if (auth != NULL && strncasecmp(auth, "Bearer ", 7) != 0)
+		return ROLE_NONE;
+	if (strcmp(role, "public") == 0)
+		return ROLE_PUBLIC;
+	if (strcmp(role, "restricted") == 0)
+		return ROLE_RESTRICTED;
+	return ROLE_NONE;
+}
+
+static void
+read_request_id(struct req *rq)
+{
+	static const char fine[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	const char *id = req_param(rq, "LOYALTY_REQUEST_ID", NULL);
+	struct uuid u = {{0}};
+	size_t n;
+
+	if (id != NULL && (n = strlen(id)) >= 1 && n < sizeof(rq->request_id) && strspn(id, fine) == n) {
+		memcpy(rq->request_id, id, n + 1);
+		return;
+	}
+	uuid_v7(&u);
+	uuid_text(rq->request_id, u.b);
+	rq->request_id[UUID_TEXT] = '\0';
+}
+
+/* Who did it, for the history: the key's role, or the person that X-Actor names. */
+static void
+read_actor(struct req *rq)
+{
+	const char *given, *why;
+	size_t len;
+	long n;
+	int count;
+
+	strcpy(rq->actor, rq->role == ROLE_RESTRICTED ? "restricted" : "public");
+	if (rq->role != ROLE_RESTRICTED || (given = req_param(rq, "HTTP_X_ACTOR", &count)) == NULL)
+		return;
+	len = strlen(given);
+	if (count > 1) {
+		req_fault(rq, "X-Actor", "must be given once");
+	} else if (len > 3 * REQ_ACTOR_MAX) {
+		req_fault(rq, "X-Actor", "must have at most 100 characters");
+	} else {
+		char raw[3 * REQ_ACTOR_MAX + 1];
+		size_t i;
+
+		for (i = 0; i < len && given[i] >= 0x20 && given[i] < 0x7f; i++)
+			;
+		if (i < len || (n = text_unpercent(raw, given, len)) < 0)
+			req_fault(rq, "X-Actor", "must be UTF-8, percent-encoded");
+		else if ((why = text_fault(TEXT_NAME, raw, (size_t)n, 100)) != NULL)
+			req_fault(rq, "X-Actor", "must %s", why);
+		else {
+			memcpy(rq->actor, raw, (size_t)n);
+			rq->actor[n] = '\0';
+		}
+	}
+}
+
+/* ---- the query ---- */
+
+/* The name in the route's list that equals s (decoded), or NULL. */
+static const char *
+known_parameter(const char *list, const char *s, size_t len, char *store, size_t size)
+{
+	while (*list != '\0') {
+		size_t n = strcspn(list, " ");
+
+		if (n == len && memcmp(list, s, n) == 0 && n < size) {
+			memcpy(store, list, n);
+			store[n] = '\0';
+			return store;
+		}
+		list += n + (list[n] == ' ');
+	}
+	return NULL;
+}
+
+static void
+fault_in_query(struct req *rq, const char *name, size_t len, const char *why)
+{
+	char at[40] = "?";
+	size_t i;
+
+	if (len > sizeof(at) - 2)
+		len = sizeof(at) - 2;
+	for (i = 0; i < len; i++)
+		at[i + 1] = name[i] > 0x20 && name[i] < 0x7f ? name[i] : '?';
+	at[len + 1] = '\0';
+	req_fault(rq, at, "%s", why);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct query_value *)a)->name, ((const struct query_value *)b)->name);
+}
+
+/* Split, decode and check a raw query against the names that the route knows. */
+static void
+read_query(struct req *rq, const char *raw, const char *names)
+{
+	char *store = rq->query_store, *end = store + sizeof(rq->query_store);
+
+	if (strlen(raw) > sizeof(rq->query_store) - 2 * REQ_QUERY_MAX * 16) {
+		req_fault(rq, "?", "is too long");
+		return;
+	}
+	while (*raw != '\0') {
+		size_t len = strcspn(raw, "&"), nlen;
+		const char *eq = memchr(raw, '=', len), *name;
+		long vlen;
+
+		nlen = eq != NULL ? (size_t)(eq - raw) : len;
+		name = known_parameter(names, raw, nlen, store, (size_t)(end - store));
+		if (name == NULL) {
+			fault_in_query(rq, raw, nlen, "is not a known parameter");
+		} else if (req_query(rq, name, NULL) != NULL) {
+			fault_in_query(rq, raw, nlen, "is given twice");
+		} else if (eq == NULL || rq->nquery == REQ_QUERY_MAX) {
+			fault_in_query(rq, raw, nlen, "has no value");
+		} else {
+			struct query_value *q = &rq->query[rq->nquery];
+
+			store += nlen + 1;
+			vlen = text_unpercent(store, eq + 1, len - nlen - 1);
+			if (vlen < 0 || memchr(store, '\0', (size_t)vlen) != NULL) {
+				fault_in_query(rq, raw, nlen, "is ill-formed");
+			} else {
+				*q = (struct query_value){name, store, (size_t)vlen};
+				store[vlen] = '\0';
+				store += vlen + 1;
+				rq->nquery++;
+			}
+		}
+		raw += len + (raw[len] == '&');
+	}
+	/* one order for all, so that a cursor fits however the client sorts them */
+	qsort(rq->query, rq->nquery, sizeof(rq->query[0]), by_name);
+}
+
+/* ---- the body ---- */
+
+static bool
+is_json(const char *type)
+{
+	static const char json[] = "application/json";
+	const char *p;
+	size_t n;
+
+	if (type == NULL || strncasecmp(type, json, sizeof(json) - 1) != 0)
+		return false;
+	p = type + sizeof(json) - 1;
+	p += strspn(p, " \t");
+	if (*p == '\0')
+		return true;
+	if (*p++ != ';')
+		return false;
+	p += strspn(p, " \t");
+	if (strncasecmp(p, "charset=", 8) != 0)
+		return strchr(p, '=') == NULL ? *p == '\0' : true;
+	p += 8;
+	p += *p == '"';
+	n = strcspn(p, "\"; \t");
+	return n == 5 && strncasecmp(p, "utf-8", 5) == 0;
+}
+
+static enum prob
+read_body(struct req *rq)
+{
+	const char *encoding = req_param(rq, "HTTP_CONTENT_ENCODING", NULL), *why;
+
+	if (rq->body_len == 0)
+		return PROB_NONE;
+	if (!is_json(req_param(rq, "CONTENT_TYPE", NULL))
+	    || (encoding != NULL && *encoding != '\0' && strcasecmp(encoding, "identity") != 0))
+		return PROB_UNSUPPORTED_MEDIA_TYPE;
+	if ((why = json_read(rq->body, rq->body_len, &rq->json)) != NULL) {
+		snprintf(rq->detail, sizeof(rq->detail), "The body is not acceptable JSON: %s.", why);
+		return PROB_MALFORMED_JSON;
+	}
+	return PROB_NONE;
+}
+
+/* Scope: the key's role, the method, the path.  NUL can't be part of any of them. */
+static void
+read_idempotency_key(struct req *rq)
+{
+	const char *key;
+	struct buf b = {0};
+	size_t i, n;
+	int count;
+
+	if ((key = req_param(rq, "HTTP_IDEMPOTENCY_KEY", &count)) == NULL)
+		return;
+	n = strlen(key);
+	for (i = 0; i < n && key[i] > 0x20 && key[i] < 0x7f; i++)
+		;
+	if (count > 1 || n < 1 || n > 128 || i < n) {
+		req_fault(rq, "Idempotency-Key", "must be given once, as 1 to 128 visible ASCII characters");
+		return;
+	}
+	buf_str(&b, rq->role == ROLE_RESTRICTED ? "restricted" : "public");
+	buf_add(&b, "", 1);
+	buf_str(&b, method_names[rq->method]);
+	buf_add(&b, "", 1);
+	buf_add(&b, rq->path, strlen(rq->path) + 1);
+	buf_str(&b, key);
+	if (b.failed) {
+		req_fault(rq, "Idempotency-Key", "could not be read: out of memory");
+	} else {
+		hash_sha256(rq->key, b.p, b.len);
+		hash_sha256(rq->body_hash, rq->body, rq->body_len);
+		rq->keyed = true;
+	}
+	buf_free(&b);
+}
+
+/* ---- dispatch ---- */
+
+/* Is this service able to work?  nginx asks one after the other. */
+static enum prob
+answer_ready(struct req *rq, struct resp *rs, const char *service)
+{
+	const char *next = req_param(rq, "LOYALTY_READY_NEXT", NULL);
+	struct jsonw w = jsonw_begin(&rs->body);
+	enum db_status st;
+
+	db_call(rq->db, "schema_version");
+	st = db_exec(rq->db, DB_READ, rq->request_id);
+	db_done(rq->db);
+	if (st != DB_OK) {
+		snprintf(rq->detail, sizeof(rq->detail), "%s is not ready: %s", service, db_reason(rq->db));
+		return PROB_UNAVAILABLE;
+	}
+	resp_header(rs, "Cache-Control", "no-store");
+	if (next != NULL && *next != '\0') {
+		rs->redirect = next;
+		return PROB_NONE;
+	}
+	jsonw_object(&w);
+	jsonw_name(&w, "status");
+	jsonw_str(&w, "ready");
+	jsonw_close(&w);
+	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
+}
+
+/* The route of path and method; *allow: methods of the path, "" if it has none. */
+static const struct route *
+find(const struct route *routes, size_t n, struct req *rq, char *allow, size_t size)
+{
+	enum method wanted = rq->method == METHOD_HEAD ? METHOD_GET : rq->method;
+	const struct route *found = NULL;
+	const char *id;
+	size_t i, id_len;
+
+	*allow = '\0';
+	for (i = 0; i < n; i++) {
+		const struct route *r = &routes[i];
+
+		id_len = 0;
+		id = NULL;
+		if (!path_fits(r->path, rq->path, &id, &id_len))
+			continue;
+		snprintf(allow + strlen(allow), size - strlen(allow), "%s%s, ", method_names[r->method],
+		    r->method == METHOD_GET ? ", HEAD" : "");
+		if (r->method == wanted) {
+			found = r;
+			rq->has_id = id != NULL && uuid_parse(&rq->id, id, id_len);
+		}
+	}
+	if (*allow != '\0')
+		strncat(allow, "OPTIONS", size - strlen(allow) - 1);
+	return found;
+}
+
+static enum prob
+handle(const struct route *routes, size_t n, struct req *rq, struct resp *rs, char *allow, size_t size)
+{
+	const struct route *r = find(routes, n, rq, allow, size);
+	const char *query = req_param(rq, "QUERY_STRING", NULL);
+	enum prob pr;
+
+	if (rq->method == METHOD_OPTIONS && *allow != '\0') {
+		rs->status = 204;
+		rs->allow = allow;
+		return PROB_NONE;
+	}
+	if (rq->method != METHOD_OPTIONS && (rq->role = role_of(rq)) == ROLE_NONE)
+		return PROB_UNAUTHORIZED;
+	if (*allow == '\0')
+		return PROB_NOT_FOUND;
+	if (r == NULL) {
+		rs->allow = allow;
+		return PROB_METHOD_NOT_ALLOWED;
+	}
+	if (r->scope == SCOPE_RESTRICTED && rq->role != ROLE_RESTRICTED)
+		return PROB_FORBIDDEN;
+	read_actor(rq);
+	read_query(rq, query != NULL ? query : "", r->query);
+	if (rq->method == METHOD_POST)
+		read_idempotency_key(rq);
+	if (rq->nfaults > 0)
+		return PROB_BAD_QUERY;
+	if (rq->method != METHOD_GET && rq->method != METHOD_HEAD && (pr = read_body(rq)) != PROB_NONE)
+		return pr;
+	return r->handler(rq, rs);
+}
+
+void
+route_dispatch(const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs)
+{
+	const char *method = req_param(rq, "REQUEST_METHOD", NULL), *path = req_param(rq, "REQUEST_PATH", NULL);
+	enum prob pr;
+
+	rq->method = method_of(method != NULL ? method : "");
+	rq->path = path != NULL ? path : "";
+	read_request_id(rq);
+	if (strcmp(rq->path, "/readyz") == 0 && (rq->method == METHOD_GET || rq->method == METHOD_HEAD))
+		pr = answer_ready(rq, rs, service);
+	else if (rq->body == NULL)
+		pr = PROB_PAYLOAD_TOO_LARGE;
+	else
+		pr = handle(routes, n, rq, rs, rq->allow, sizeof(rq->allow));
+	if (pr != PROB_NONE) {
+		resp_problem(rs, rq, pr, rq->detail, rq->request_id);
+		if (pr == PROB_INTERNAL)
+			log_line(LOG_ERROR, rq->request_id, "%s %s: internal error", method_names[rq->method % METHOD_OTHER], rq->path);
+	}
+	json_object_put(rq->json);
+	rq->json = NULL;
+}
+
+void
+route_print(const struct route *routes, size_t n, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		fprintf(out, "%s %s %s %s\n", method_names[routes[i].method], routes[i].path,
+		    routes[i].scope == SCOPE_ANY ? "ANY" : "RESTRICTED", routes[i].handler_name);
+}

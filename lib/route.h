@@ -1,0 +1,40 @@
+#ifndef LOYALTY_ROUTE_H
+#define LOYALTY_ROUTE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "problem.h"
+#include "req.h"
+#include "resp.h"
+
+enum scope { SCOPE_ANY, SCOPE_RESTRICTED };
+
+/* Fill rs and return PROB_NONE, or return a problem (rq->detail may say more). */
+typedef enum prob route_handler(struct req *rq, struct resp *rs);
+
+/*
+ * One line of routes.def: method (GET answers HEAD too), path with at most
+ * one segment {id}, who may, who answers, and the query parameters that it
+ * knows, separated by spaces.
+ */
+struct route {
+	enum method method;
+	const char *path;
+	enum scope scope;
+	route_handler *handler;
+	const char *handler_name;
+	const char *query;
+};
+
+/*
+ * From a filled-in env and body to a finished answer.  Owns what is the same
+ * for all: keys and roles, 404, 405, OPTIONS, HEAD, the form of query, body
+ * and headers, readiness, problems.  Handlers never see any of it.
+ */
+void route_dispatch(const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs);
+
+/* METHOD PATH SCOPE HANDLER, a line each. */
+void route_print(const struct route *routes, size_t n, FILE *out);
+
+#endif

@@ -1,0 +1,171 @@
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <mysql.h>
+
+#include "conf.h"
+#include "db.h"
+#include "fcgi.h"
+#include "log.h"
+#include "schema_version.h"
+#include "service.h"
+
+#define LISTEN_FD 0
+#define GRACE_MS 8000
+
+struct service {
+	const char *name;
+	const struct route *routes;
+	size_t nroutes;
+	struct db_conf db;
+	int threads, log_level;
+};
+
+/* What a thread keeps from one request to the next: a connection, and memory. */
+struct context {
+	struct service *s;
+	struct db *db;
+	struct req rq;
+	struct resp rs;
+};
+
+static void
+end_thread(void *arg)
+{
+	struct context *c = arg;
+
+	if (c == NULL)
+		return;
+	db_free(c->db);
+	resp_free(&c->rs);
+	free(c);
+}
+
+static void *
+begin_thread(void *arg)
+{
+	struct context *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->s = arg;
+	if ((c->db = db_new(&c->s->db)) == NULL) {
+		end_thread(c);
+		return NULL;
+	}
+	return c;
+}
+
+/*
+ * How long ago nginx passed the request on, in ms: it may have waited for a
+ * free thread.  0 where nginx does not say, or clocks disagree.
+ */
+static int64_t
+waited_ms(const struct req *rq)
+{
+	const char *s = req_param(rq, "LOYALTY_MSEC", NULL);
+	struct timespec ts;
+	int64_t waited;
+
+	if (s == NULL)
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	waited = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 - (int64_t)(strtod(s, NULL) * 1000.0);
+	return waited > 0 && waited < 60000 ? waited : 0;
+}
+
+static void
+serve(void *arg, char **env, const char *body, size_t body_len, struct buf *out)
+{
+	struct context *c = arg;
+	struct req *rq = &c->rq;
+	int64_t left;
+
+	memset(rq, 0, offsetof(struct req, query_store));
+	rq->env = env;
+	rq->body = body;
+	rq->body_len = body_len;
+	rq->db = c->db;
+	resp_reset(&c->rs);
+	left = c->s->db.deadline_ms - waited_ms(rq);
+	db_until(c->db, db_now_ms() + left);
+	route_dispatch(c->s->routes, c->s->nroutes, c->s->name, rq, &c->rs);
+	resp_render(&c->rs, rq, out);
+	if (out->failed || c->rs.body.failed || c->rs.head.failed) {
+		buf_reset(out);
+		buf_str(out, "Status: 500\r\n\r\n");
+	}
+}
+
+/* -t: can the database be used? */
+static int
+test(struct service *s)
+{
+	struct db *db = db_new(&s->db);
+	enum db_status st = DB_FAILED;
+
+	if (db != NULL) {
+		db_call(db, "schema_version");
+		st = db_exec(db, DB_READ, NULL);
+		if (st != DB_OK)
+			fprintf(stderr, "%s: database: %s\n", s->name, db_reason(db));
+	}
+	db_free(db);
+	if (st == DB_OK)
+		printf("%s: configuration and database are fine, schema version %d\n", s->name, LOYALTY_SCHEMA_VERSION);
+	return st == DB_OK ? 0 : 1;
+}
+
+int
+service_main(int argc, char **argv, const char *name, const char *db_user, const struct route *routes, size_t n)
+{
+	struct service s = {.name = name, .routes = routes, .nroutes = n};
+	const struct conf_row rows[] = {
+		{"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
+		    "database servers, tried in order: an absolute path is a socket, else host[:port]; comma-separated", &s.db.hosts},
+		{"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, db_user, "database account", &s.db.user},
+		{"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "its password", &s.db.password},
+		{"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &s.db.name},
+		{"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL,
+		    "certificate authority of the database; set, the connection is encrypted and verified", &s.db.tls_ca},
+		{"LOYALTY_THREADS", CONF_INT, 1, 64, NULL, "8", "requests at a time, each with a database connection", &s.threads},
+		{"LOYALTY_DEADLINE_MS", CONF_INT, 500, 60000, NULL, "4500",
+		    "longest that a request may take, waiting for a free thread included", &s.db.deadline_ms},
+		{"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info", "least that is logged, to stderr", &s.log_level},
+	};
+	const size_t nrows = sizeof(rows) / sizeof(rows[0]);
+	struct fcgi f = {.listen_fd = LISTEN_FD, .body_max = REQ_BODY_MAX, .grace_ms = GRACE_MS, .thread_begin = begin_thread,
+	    .thread_end = end_thread, .serve = serve, .arg = &s};
+	const char *mode = argc > 1 ? argv[1] : "";
+	int rc;
+
+	if (argc > 2 || (argc == 2 && strcmp(mode, "-t") != 0 && strcmp(mode, "-r") != 0 && strcmp(mode, "-h") != 0)) {
+		fprintf(stderr, "usage: %s [-h | -r | -t]\n", name);
+		return 2;
+	}
+	if (strcmp(mode, "-r") == 0) {
+		route_print(routes, n, stdout);
+		return 0;
+	}
+	if (strcmp(mode, "-h") == 0) {
+		printf("usage: %s [-h | -r | -t]\nFastCGI on descriptor 0.  -r: routes.  -t: test.  Settings, from the environment:\n", name);
+		conf_print(rows, nrows, stdout);
+		return 0;
+	}
+	if (conf_load(rows, nrows, stderr) != 0)
+		return 2;
+	log_init(name, (enum log_level)s.log_level);
+	if (mysql_library_init(0, NULL, NULL) != 0)
+		return 2;
+	if (strcmp(mode, "-t") == 0) {
+		rc = test(&s);
+	} else {
+		f.threads = s.threads;
+		log_line(LOG_INFO, NULL, "ready: %d threads, schema version %d", s.threads, LOYALTY_SCHEMA_VERSION);
+		rc = fcgi_run(&f) == 0 ? 0 : 1;
+		log_line(LOG_INFO, NULL, "ended");
+	}
+	mysql_library_end();
+	return rc;
+}

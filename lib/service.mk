@@ -1,0 +1,25 @@
+# One FastCGI service: PROGRAM from all *.c of its folder, and libloyalty.a.
+.DEFAULT_GOAL := all
+LIB := ../lib
+include $(LIB)/rules.mk
+
+OBJECTS := $(patsubst %.c,$(OUT)/%.o,$(wildcard *.c))
+
+all: $(OUT)/$(PROGRAM)
+$(OUT)/$(PROGRAM): $(OBJECTS) $(LIB)/$(OUT)/libloyalty.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(OBJECTS): | lib
+$(LIB)/$(OUT)/libloyalty.a: lib ;
+lib:
+	$(MAKE) -C $(LIB) all
+
+# The routes that this program has, as it says itself.
+check: all
+	$(MAKE) -C $(LIB) check
+	./$(OUT)/$(PROGRAM) -r | diff -u t/routes.expected -
+	./$(OUT)/$(PROGRAM) -h >/dev/null
+	! LOYALTY_NONSENSE=1 ./$(OUT)/$(PROGRAM) -t 2>/dev/null
+
+clean:
+	rm -rf build build-san
+.PHONY: all check clean lib

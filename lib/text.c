@@ -1,0 +1,86 @@
+#include "text.h"
+
+size_t
+text_char(const char *s, size_t len, uint32_t *c)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	uint32_t v;
+	size_t i, n;
+
+	if (p[0] < 0x80) {
+		*c = p[0];
+		return 1;
+	}
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		n = 2;
+	else if (p[0] >= 0xe0 && p[0] <= 0xef)
+		n = 3;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (len < n)
+		return 0;
+	v = p[0] & (0xffU >> (n + 1));
+	for (i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		v = v << 6 | (p[i] & 0x3f);
+	}
+	if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+		return 0;
+	*c = v;
+	return n;
+}
+
+const char *
+text_fault(enum text_kind kind, const char *s, size_t len, size_t max)
+{
+	size_t i = 0, n, chars = 0;
+	uint32_t c;
+
+	for (; i < len; i += n, chars++) {
+		if ((n = text_char(s + i, len - i, &c)) == 0)
+			return "be UTF-8";
+		if ((c < 0x20 && !(kind == TEXT_REASON && c == '\n')) || (c >= 0x7f && c <= 0x9f))
+			return "have no control characters";
+		if (kind == TEXT_NAME && ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)))
+			return "have no bidirectional overrides";
+	}
+	if (chars == 0)
+		return "not be empty";
+	if (chars > max)
+		return max == 100 ? "have at most 100 characters" : "have at most 200 characters";
+	return NULL;
+}
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+long
+text_unpercent(char *out, const char *s, size_t len)
+{
+	size_t i;
+	long n = 0;
+
+	for (i = 0; i < len; i++) {
+		int hi, lo;
+
+		if (s[i] != '%') {
+			out[n++] = s[i];
+			continue;
+		}
+		if (len - i < 3 || (hi = hex(s[i + 1])) < 0 || (lo = hex(s[i + 2])) < 0)
+			return -1;
+		out[n++] = (char)(hi << 4 | lo);
+		i += 2;
+	}
+	return n;
+}
