@@ -7,7 +7,8 @@
 static bool
 is_status(const char *s)
 {
-	static const char *const known[] = {"RESERVED", "PENDING_APPROVAL", "CANCELLED", "REJECTED", "RELEASED"};
+	static const char *const known[] = {
+	    "RESERVED", "PENDING_APPROVAL", "CANCELLED", "REJECTED", "RELEASED"};
 	size_t i;
 
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
@@ -36,7 +37,8 @@ reservation_list(struct req *rq, struct resp *rs)
 		req_fault(rq, "?user_id", "is required with the public key");
 	}
 	if (status != NULL && !is_status(status))
-		req_fault(rq, "?status", "must be RESERVED, PENDING_APPROVAL, CANCELLED, REJECTED or RELEASED");
+		req_fault(rq, "?status",
+		    "must be RESERVED, PENDING_APPROVAL, CANCELLED, REJECTED or RELEASED");
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;
 	if (page.first)

@@ -19,15 +19,19 @@ answer_failed(struct req *rq, enum db_status st, bool write)
 	switch (st) {
 	case DB_UNKNOWN:
 		snprintf(rq->detail, sizeof(rq->detail),
-		    rq->keyed ? "Outcome unknown: the database did not answer. Retry with the same key: what was done will be answered, what was not will be done."
-			      : "Outcome unknown: the database did not answer. Look before you try again; with an Idempotency-Key a retry would be safe.");
+		    rq->keyed ? "Outcome unknown: the database did not answer. Retry with the same "
+				"key: what was done will be answered, what was not will be done."
+			      : "Outcome unknown: the database did not answer. Look before you try "
+				"again; with an Idempotency-Key a retry would be safe.");
 		return PROB_UNAVAILABLE;
 	case DB_VERSION:
-		snprintf(rq->detail, sizeof(rq->detail), "Nothing was changed: %s.", db_reason(rq->db));
+		snprintf(
+		    rq->detail, sizeof(rq->detail), "Nothing was changed: %s.", db_reason(rq->db));
 		return PROB_UNAVAILABLE;
 	case DB_DOWN:
 		if (!write)
-			snprintf(rq->detail, sizeof(rq->detail), "The database is out of reach; try again.");
+			snprintf(rq->detail, sizeof(rq->detail),
+			    "The database is out of reach; try again.");
 		return PROB_UNAVAILABLE;
 	case DB_OK:
 	case DB_FAILED:
@@ -49,7 +53,8 @@ read_row(struct db *db, struct field *f, unsigned columns)
 }
 
 enum prob
-answer_row(struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, enum prob missing)
+answer_row(
+    struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, enum prob missing)
 {
 	struct field f[COLUMNS_MAX];
 	struct jsonw w = jsonw_begin(&rs->body);
@@ -72,7 +77,8 @@ answer_row(struct req *rq, struct resp *rs, answer_shape *shape, unsigned column
 }
 
 enum prob
-answer_list(struct req *rq, struct resp *rs, const struct page *page, answer_shape *shape, unsigned columns)
+answer_list(
+    struct req *rq, struct resp *rs, const struct page *page, answer_shape *shape, unsigned columns)
 {
 	struct field f[COLUMNS_MAX];
 	struct jsonw w = jsonw_begin(&rs->body);
@@ -141,7 +147,8 @@ write_success(struct resp *rs, answer_shape *shape, const struct field *f, const
 }
 
 static enum prob
-write_refusal(struct resp *rs, struct req *rq, const char *problem, size_t problem_len, const struct field *f)
+write_refusal(
+    struct resp *rs, struct req *rq, const char *problem, size_t problem_len, const struct field *f)
 {
 	char detail[600], request_id[65];
 
@@ -152,7 +159,8 @@ write_refusal(struct resp *rs, struct req *rq, const char *problem, size_t probl
 }
 
 enum prob
-answer_write(struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, const char *location)
+answer_write(
+    struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, const char *location)
 {
 	struct field f[COLUMNS_MAX];
 	const char *fields, *problem;
@@ -179,6 +187,7 @@ answer_write(struct req *rq, struct resp *rs, answer_shape *shape, unsigned colu
 out:
 	db_done(rq->db);
 	if (pr == PROB_INTERNAL)
-		log_line(LOG_ERROR, rq->request_id, "the database's answer is not of the agreed form");
+		log_line(
+		    LOG_ERROR, rq->request_id, "the database's answer is not of the agreed form");
 	return pr;
 }

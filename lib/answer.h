@@ -18,13 +18,15 @@ struct resp;
 typedef void answer_shape(struct jsonw *w, const struct field *f);
 
 /* One entity: the row's first columns through shape; no row: `missing`. */
-enum prob answer_row(struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, enum prob missing);
+enum prob answer_row(
+    struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, enum prob missing);
 
 /*
  * A bare array of rows and the Link to the next page.  The call was made for
  * page->limit + 1 rows; column 0 is the id that the list is ordered by.
  */
-enum prob answer_list(struct req *rq, struct resp *rs, const struct page *page, answer_shape *shape, unsigned columns);
+enum prob answer_list(struct req *rq, struct resp *rs, const struct page *page, answer_shape *shape,
+    unsigned columns);
 
 /*
  * The row of a writing procedure (status, problem, replayed, fields): a
@@ -32,7 +34,8 @@ enum prob answer_list(struct req *rq, struct resp *rs, const struct page *page, 
  * the id in field 0 appended); a refusal as its problem document, with the
  * request id that it was first given under.
  */
-enum prob answer_write(struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, const char *location);
+enum prob answer_write(
+    struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, const char *location);
 
 /* What a database status other than DB_OK means for the client; sets rq->detail. */
 enum prob answer_failed(struct req *rq, enum db_status st, bool write);

@@ -123,7 +123,8 @@ set_row(const struct conf_row *row, FILE *err)
 	case CONF_INT:
 		fine = set_int(row, v);
 		if (!fine)
-			fprintf(err, "%s is '%s', not an integer from %d to %d\n", row->name, v, row->min, row->max);
+			fprintf(err, "%s is '%s', not an integer from %d to %d\n", row->name, v,
+			    row->min, row->max);
 		break;
 	case CONF_CHOICE:
 		fine = set_choice(row, v);
@@ -146,7 +147,8 @@ known(const struct conf_row *rows, size_t n, const char *name, size_t len)
 			continue;
 		if (len == own)
 			return true;
-		if (rows[i].type == CONF_SECRET && len == own + 5 && memcmp(name + own, "_FILE", 5) == 0)
+		if (rows[i].type == CONF_SECRET && len == own + 5
+		    && memcmp(name + own, "_FILE", 5) == 0)
 			return true;
 	}
 	return false;

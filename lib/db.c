@@ -23,7 +23,7 @@
 #define CONNECT_TIMEOUT_S 1
 #define SCHEMA_CHECK_MS 5000 /* how long a program may be wrong about the schema */
 #define REFUSE_MS 1000	     /* after a timeout: one probe in this time, all others are refused */
-#define RECOVER_MS 1000	     /* to find out what became of a keyed write when the connection broke */
+#define RECOVER_MS 1000 /* to find out what became of a keyed write when the connection broke */
 #define KILL_WINDOW_MS 60000
 #define TRIES 10
 
@@ -37,10 +37,10 @@ struct db {
 	bool first_arg;
 	char name[48];
 	char reason[800];
-	int64_t until_ms;	 /* deadline given by db_until, or 0 */
+	int64_t until_ms;	   /* deadline given by db_until, or 0 */
 	int64_t schema_checked_ms; /* 0: not yet on this connection */
-	unsigned host;		 /* which of conf->hosts comes next */
-	unsigned long kill_id;	 /* a connection given up in the middle of a call */
+	unsigned host;		   /* which of conf->hosts comes next */
+	unsigned long kill_id;	   /* a connection given up in the middle of a call */
 	int64_t kill_asked_ms;
 };
 
@@ -247,21 +247,28 @@ set_session(struct db *db)
 	int io_s = read_timeout_s(db->conf), lock_s = io_s > 2 ? 2 : 1;
 
 	snprintf(sql, sizeof(sql),
-	    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
-	    "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, collation_connection = 'utf8mb4_bin', "
+	    "SET SESSION sql_mode = "
+	    "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+	    "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, collation_connection = "
+	    "'utf8mb4_bin', "
 	    "innodb_lock_wait_timeout = %d%s",
-	    lock_s, strstr(mysql_get_server_info(db->my), "MariaDB") != NULL ? ", max_statement_time = " : "");
+	    lock_s,
+	    strstr(mysql_get_server_info(db->my), "MariaDB") != NULL ? ", max_statement_time = "
+								     : "");
 	if (strstr(sql, "max_statement_time") != NULL)
-		snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql), "%d.%d", io_s > 1 ? io_s - 1 : 0, io_s > 1 ? 5 : 9);
+		snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql), "%d.%d",
+		    io_s > 1 ? io_s - 1 : 0, io_s > 1 ? 5 : 9);
 	if (mysql_query(db->my, sql) != 0
 	    || mysql_query(db->my, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") != 0)
 		return false;
-	if (db->kill_id != 0 && db_now_ms() - db->kill_asked_ms < KILL_WINDOW_MS && mysql_thread_id(db->my) > db->kill_id) {
+	if (db->kill_id != 0 && db_now_ms() - db->kill_asked_ms < KILL_WINDOW_MS
+	    && mysql_thread_id(db->my) > db->kill_id) {
 		/* What we gave up may still run and hold locks.  Ids only grow
 		 * while a server lives, so a smaller one is of this server. */
 		snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
 		if (mysql_query(db->my, sql) == 0)
-			log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before", db->kill_id);
+			log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before",
+			    db->kill_id);
 	}
 	db->kill_id = 0;
 	return true;
@@ -284,8 +291,8 @@ connect_to(struct db *db, char *host)
 		return false;
 	}
 	set_options(db->my, c);
-	if (mysql_real_connect(db->my, local ? NULL : host, c->user, c->password, c->name, port, local ? host : NULL,
-		CLIENT_MULTI_RESULTS)
+	if (mysql_real_connect(db->my, local ? NULL : host, c->user, c->password, c->name, port,
+		local ? host : NULL, CLIENT_MULTI_RESULTS)
 		!= NULL
 	    && set_session(db))
 		return true;
@@ -336,7 +343,8 @@ query(struct db *db, const char *sql, size_t len)
 	unsigned e;
 	int more;
 
-	if (mysql_real_query(db->my, sql, len) != 0 || (db->res = mysql_store_result(db->my)) == NULL)
+	if (mysql_real_query(db->my, sql, len) != 0
+	    || (db->res = mysql_store_result(db->my)) == NULL)
 		if ((e = mysql_errno(db->my)) != 0)
 			return e;
 	while ((more = mysql_next_result(db->my)) == 0) {
@@ -348,22 +356,36 @@ query(struct db *db, const char *sql, size_t len)
 	return more > 0 ? mysql_errno(db->my) : 0;
 }
 
+/* The connection broke under a call: remember to end what may still run there. */
+static void
+gave_up(struct db *db, int64_t sent_ms)
+{
+	int64_t now = db_now_ms();
+
+	if (now - sent_ms >= (int64_t)read_timeout_s(db->conf) * 900) {
+		db->kill_id = mysql_thread_id(db->my);
+		db->kill_asked_ms = now;
+		atomic_store(&db->conf->bad_until_ms, now + REFUSE_MS);
+	}
+	disconnect(db);
+}
+
 static enum db_status
 check_schema(struct db *db)
 {
 	static const char sql[] = "CALL schema_version()";
 	int64_t now = db_now_ms();
-	unsigned e;
 
 	if (db->schema_checked_ms != 0 && now - db->schema_checked_ms < SCHEMA_CHECK_MS)
 		return DB_OK;
-	if ((e = query(db, sql, sizeof(sql) - 1)) != 0) {
+	if (query(db, sql, sizeof(sql) - 1) != 0) {
 		snprintf(db->reason, sizeof(db->reason), "schema_version: %s", mysql_error(db->my));
-		disconnect(db);
+		gave_up(db, now);
 		return DB_DOWN;
 	}
 	if (!db_row(db) || db_number(db, 0) != LOYALTY_SCHEMA_VERSION) {
-		snprintf(db->reason, sizeof(db->reason), "the database has schema version %lld, this program needs %d",
+		snprintf(db->reason, sizeof(db->reason),
+		    "the database has schema version %lld, this program needs %d",
 		    db->row != NULL ? db_number(db, 0) : 0, LOYALTY_SCHEMA_VERSION);
 		db_done(db);
 		db->schema_checked_ms = 0;
@@ -392,7 +414,8 @@ ready(struct db *db)
 		}
 		if (db->my == NULL && !connect_any(db))
 			return DB_DOWN;
-		if ((st = check_schema(db)) != DB_DOWN || tries > 0)
+		/* once more where the connection was dead, not where it took its time */
+		if ((st = check_schema(db)) != DB_DOWN || tries > 0 || db->kill_id != 0)
 			return st;
 	}
 }
@@ -402,24 +425,28 @@ ready(struct db *db)
 static bool
 is_lost(unsigned e)
 {
-	return e == CR_SERVER_GONE_ERROR || e == CR_SERVER_LOST || e == CR_MALFORMED_PACKET || e == CR_UNKNOWN_ERROR
-	    || e == CR_COMMANDS_OUT_OF_SYNC || e == ER_SERVER_SHUTDOWN || e == ERR_CONNECTION_KILLED
-	    || e == ER_QUERY_INTERRUPTED || e == ERR_STATEMENT_TIMEOUT;
+	return e == CR_SERVER_GONE_ERROR || e == CR_SERVER_LOST || e == CR_MALFORMED_PACKET
+	       || e == CR_UNKNOWN_ERROR || e == CR_COMMANDS_OUT_OF_SYNC || e == ER_SERVER_SHUTDOWN
+	       || e == ERR_CONNECTION_KILLED || e == ER_QUERY_INTERRUPTED
+	       || e == ERR_STATEMENT_TIMEOUT;
 }
 
 static bool
 is_collision(unsigned e)
 {
-	return e == ER_LOCK_DEADLOCK || e == ER_LOCK_WAIT_TIMEOUT || e == ER_CHECKREAD || e == ER_DUP_ENTRY
-	    || e == ERR_ROLLBACK_ON_CERTIFICATION || e == ER_ERROR_DURING_COMMIT;
+	return e == ER_LOCK_DEADLOCK || e == ER_LOCK_WAIT_TIMEOUT || e == ER_CHECKREAD
+	       || e == ER_DUP_ENTRY || e == ERR_ROLLBACK_ON_CERTIFICATION
+	       || e == ER_ERROR_DURING_COMMIT;
 }
 
 static bool
 is_down(unsigned e)
 {
-	return e == ER_OPTION_PREVENTS_STATEMENT || e == ERR_READ_ONLY_MODE || e == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
-	    || e == ER_SP_DOES_NOT_EXIST || e == ER_DISK_FULL || e == ER_RECORD_FILE_FULL || e == ER_OUT_OF_RESOURCES
-	    || e == ER_CON_COUNT_ERROR || e == ER_OUTOFMEMORY || e == ER_ERROR_ON_WRITE || e == ER_GET_ERRNO;
+	return e == ER_OPTION_PREVENTS_STATEMENT || e == ERR_READ_ONLY_MODE
+	       || e == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION || e == ER_SP_DOES_NOT_EXIST
+	       || e == ER_DISK_FULL || e == ER_RECORD_FILE_FULL || e == ER_OUT_OF_RESOURCES
+	       || e == ER_CON_COUNT_ERROR || e == ER_OUTOFMEMORY || e == ER_ERROR_ON_WRITE
+	       || e == ER_GET_ERRNO;
 }
 
 static void
@@ -439,20 +466,6 @@ back_off(int attempt)
 	if (getrandom(&r, 1, 0) != 1)
 		r = 128;
 	pause_ms(1 + (int64_t)r * (1 << (attempt < 6 ? attempt : 6)) / 64);
-}
-
-/* The connection broke under a call: remember to end what may still run there. */
-static void
-gave_up(struct db *db, int64_t sent_ms)
-{
-	int64_t now = db_now_ms();
-
-	if (now - sent_ms >= (int64_t)read_timeout_s(db->conf) * 900) {
-		db->kill_id = mysql_thread_id(db->my);
-		db->kill_asked_ms = now;
-		atomic_store(&db->conf->bad_until_ms, now + REFUSE_MS);
-	}
-	disconnect(db);
 }
 
 enum db_status
@@ -479,12 +492,14 @@ db_exec(struct db *db, enum db_mode mode, const char *request_id)
 			return in_doubt && mode != DB_READ ? DB_UNKNOWN : st;
 		sent = db_now_ms();
 		if ((e = query(db, db->sql.p, db->sql.len)) == 0) {
-			if (atomic_load_explicit(&db->conf->bad_until_ms, memory_order_relaxed) != 0)
+			if (atomic_load_explicit(&db->conf->bad_until_ms, memory_order_relaxed)
+			    != 0)
 				atomic_store(&db->conf->bad_until_ms, 0);
 			return DB_OK;
 		}
 		snprintf(db->reason, sizeof(db->reason), "%s: %s", db->name, mysql_error(db->my));
-		log_line(LOG_WARN, request_id, "db: %s: error %u: %s", db->name, e, mysql_error(db->my));
+		log_line(
+		    LOG_WARN, request_id, "db: %s: error %u: %s", db->name, e, mysql_error(db->my));
 		db_done(db);
 		if (is_lost(e)) {
 			gave_up(db, sent);

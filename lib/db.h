@@ -26,7 +26,7 @@ struct db;
  * copied and must outlive every db made of it. */
 struct db_conf {
 	const char *hosts, *user, *password, *name, *tls_ca;
-	int deadline_ms; /* longest that a call may take, connecting included */
+	int deadline_ms;	      /* longest that a call may take, connecting included */
 	_Atomic int64_t bad_until_ms; /* shared: while it lies ahead the database is not asked */
 };
 

@@ -205,7 +205,8 @@ fcgi_run(const struct fcgi *f)
 	if (w == NULL || p.epoll < 0 || p.quit < 0 || fcntl(f->listen_fd, F_SETFL, O_NONBLOCK) != 0
 	    || !watch(&p, EPOLL_CTL_ADD, f->listen_fd, EPOLLIN | EPOLLONESHOT)
 	    || !watch(&p, EPOLL_CTL_ADD, p.quit, EPOLLIN)) {
-		log_line(LOG_ERROR, NULL, "no listening socket on descriptor %d: %s", f->listen_fd, strerror(errno));
+		log_line(LOG_ERROR, NULL, "no listening socket on descriptor %d: %s", f->listen_fd,
+		    strerror(errno));
 		goto out;
 	}
 	for (; started < f->threads; started++) {

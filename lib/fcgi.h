@@ -21,7 +21,8 @@ struct fcgi {
 	int grace_ms;	 /* after SIGTERM: kept connections are still answered so long */
 	void *(*thread_begin)(void *arg); /* the thread's context, or NULL: fail */
 	void (*thread_end)(void *context);
-	void (*serve)(void *context, char **env, const char *body, size_t body_len, struct buf *out);
+	void (*serve)(
+	    void *context, char **env, const char *body, size_t body_len, struct buf *out);
 	void *arg;
 };
 

@@ -222,8 +222,16 @@ scan_value(struct scan *s)
 	case 'n':
 		return scan_word(s, "null");
 	case '-':
-	case '0': case '1': case '2': case '3': case '4':
-	case '5': case '6': case '7': case '8': case '9':
+	case '0':
+	case '1':
+	case '2':
+	case '3':
+	case '4':
+	case '5':
+	case '6':
+	case '7':
+	case '8':
+	case '9':
 		return scan_number(s);
 	default:
 		return fail(s, "a value is expected");
@@ -240,7 +248,8 @@ count_members(struct json_object *o)
 		for (i = 0; i < json_object_array_length(o); i++)
 			n += count_members(json_object_array_get_idx(o, i));
 	} else if (json_object_is_type(o, json_type_object)) {
-		json_object_object_foreach(o, key, value) {
+		json_object_object_foreach(o, key, value)
+		{
 			(void)key;
 			n += 1 + count_members(value);
 		}

@@ -31,8 +31,8 @@ log_line(enum log_level level, const char *request_id, const char *fmt, ...)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = snprintf(line + len, sizeof(line) - len, ".%06ldZ %s %s %s ", ts.tv_nsec / 1000, name[level], log_program,
-	    request_id != NULL && *request_id != '\0' ? request_id : "-");
+	n = snprintf(line + len, sizeof(line) - len, ".%06ldZ %s %s %s ", ts.tv_nsec / 1000,
+	    name[level], log_program, request_id != NULL && *request_id != '\0' ? request_id : "-");
 	start = len += (size_t)n;
 	va_start(ap, fmt);
 	n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);

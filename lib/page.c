@@ -93,7 +93,8 @@ page_read(struct req *rq, struct page *page)
 	*page = (struct page){.limit = PAGE_DEFAULT, .first = true};
 	if (limit != NULL) {
 		len = strlen(limit);
-		if (len < 1 || len > 3 || strspn(limit, "0123456789") != len || limit[0] == '0' || atoi(limit) > PAGE_MAX)
+		if (len < 1 || len > 3 || strspn(limit, "0123456789") != len || limit[0] == '0'
+		    || atoi(limit) > PAGE_MAX)
 			req_fault(rq, "?limit", "must be an integer from 1 to %d", PAGE_MAX);
 		else
 			page->limit = atoi(limit);
@@ -128,7 +129,8 @@ add_encoded(struct buf *b, const char *s, size_t len)
 }
 
 void
-page_next(const struct req *rq, struct resp *rs, const struct page *page, const unsigned char last[16])
+page_next(
+    const struct req *rq, struct resp *rs, const struct page *page, const unsigned char last[16])
 {
 	uint8_t raw[CURSOR_BYTES];
 	char cursor[CURSOR_TEXT + 1], tail[96];

@@ -24,6 +24,7 @@ struct page {
 void page_read(struct req *rq, struct page *page);
 
 /* Announce the next page (Link, RFC 8288), behind the row last. */
-void page_next(const struct req *rq, struct resp *rs, const struct page *page, const unsigned char last[16]);
+void page_next(
+    const struct req *rq, struct resp *rs, const struct page *page, const unsigned char last[16]);
 
 #endif

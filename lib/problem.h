@@ -7,7 +7,7 @@
 enum prob {
 	PROB_NONE,
 	PROB_MALFORMED_JSON,
-	PROB_BAD_QUERY, /* `validation` of a query or header: 400 */
+	PROB_BAD_QUERY,	 /* `validation` of a query or header: 400 */
 	PROB_VALIDATION, /* `validation` of a body: 422 */
 	PROB_UNAUTHORIZED,
 	PROB_FORBIDDEN,

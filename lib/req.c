@@ -60,7 +60,8 @@ req_fault(struct req *rq, const char *pointer, const char *fmt, ...)
 
 /* The member; NULL, with a fault noted, where it is missing or of another type. */
 static struct json_object *
-member(struct req *rq, struct json_object *in, const char *name, const char *pointer, enum json_type type, const char *what)
+member(struct req *rq, struct json_object *in, const char *name, const char *pointer,
+    enum json_type type, const char *what)
 {
 	struct json_object *o;
 
@@ -76,24 +77,28 @@ member(struct req *rq, struct json_object *in, const char *name, const char *poi
 }
 
 void
-req_json_uuid(struct req *rq, struct json_object *in, const char *name, const char *pointer, struct uuid *out)
+req_json_uuid(
+    struct req *rq, struct json_object *in, const char *name, const char *pointer, struct uuid *out)
 {
 	struct json_object *o = member(rq, in, name, pointer, json_type_string, "a string: a UUID");
 
-	if (o != NULL && !uuid_parse(out, json_object_get_string(o), (size_t)json_object_get_string_len(o)))
+	if (o != NULL
+	    && !uuid_parse(out, json_object_get_string(o), (size_t)json_object_get_string_len(o)))
 		req_fault(rq, pointer, "must be a UUID");
 }
 
 void
-req_json_int(struct req *rq, struct json_object *in, const char *name, const char *pointer, int64_t min, int64_t max,
-    int64_t *out)
+req_json_int(struct req *rq, struct json_object *in, const char *name, const char *pointer,
+    int64_t min, int64_t max, int64_t *out)
 {
-	struct json_object *o = member(rq, in, name, pointer, json_type_int, "an integer without fraction or exponent");
+	struct json_object *o =
+	    member(rq, in, name, pointer, json_type_int, "an integer without fraction or exponent");
 	int64_t v;
 
 	if (o == NULL)
 		return;
-	v = json_object_get_int64(o); /* json-c clamps what does not fit, which is out of any range here */
+	v = json_object_get_int64(
+	    o); /* json-c clamps what does not fit, which is out of any range here */
 	if (v < min || v > max)
 		req_fault(rq, pointer, "must be from %lld to %lld", (long long)min, (long long)max);
 	else
@@ -101,8 +106,8 @@ req_json_int(struct req *rq, struct json_object *in, const char *name, const cha
 }
 
 void
-req_json_text(struct req *rq, struct json_object *in, const char *name, const char *pointer, int kind, const char **out,
-    size_t *len)
+req_json_text(struct req *rq, struct json_object *in, const char *name, const char *pointer,
+    int kind, const char **out, size_t *len)
 {
 	struct json_object *o = member(rq, in, name, pointer, json_type_string, "a string");
 	const char *s, *why;
@@ -124,7 +129,8 @@ void
 req_json_user(struct req *rq, struct json_object *in, struct uuid *out)
 {
 	static const char *const names[] = {"id", "name", "role", NULL};
-	struct json_object *user = member(rq, in, "user", "/user", json_type_object, "an object"), *o;
+	struct json_object *user = member(rq, in, "user", "/user", json_type_object, "an object"),
+			   *o;
 	const char *s;
 	size_t len;
 
@@ -135,12 +141,14 @@ req_json_user(struct req *rq, struct json_object *in, struct uuid *out)
 		req_json_text(rq, user, "name", "/user/name", TEXT_NAME, &s, &len);
 	if (json_object_object_get_ex(user, "role", &o)
 	    && !(json_object_is_type(o, json_type_string)
-		&& (strcmp(json_object_get_string(o), "USER") == 0 || strcmp(json_object_get_string(o), "ADMIN") == 0)))
+		 && (strcmp(json_object_get_string(o), "USER") == 0
+		     || strcmp(json_object_get_string(o), "ADMIN") == 0)))
 		req_fault(rq, "/user/role", "must be \"USER\" or \"ADMIN\"");
 	req_json_only(rq, user, "/user", names);
 }
 
-/* pointer + "/" + name, with ~ and / of the name escaped (RFC 6901, 3), controls masked, cut to fit. */
+/* pointer + "/" + name, with ~ and / of the name escaped (RFC 6901, 3), controls masked, cut to
+ * fit. */
 static void
 member_pointer(char *out, size_t size, const char *pointer, const char *name)
 {
@@ -164,7 +172,8 @@ member_pointer(char *out, size_t size, const char *pointer, const char *name)
 void
 req_json_only(struct req *rq, struct json_object *in, const char *pointer, const char *const *names)
 {
-	json_object_object_foreach(in, key, value) {
+	json_object_object_foreach(in, key, value)
+	{
 		char at[sizeof(rq->faults[0].pointer)];
 		size_t i;
 

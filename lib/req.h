@@ -12,7 +12,16 @@
 struct db;
 struct json_object;
 
-enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
+enum method {
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_PATCH,
+	METHOD_DELETE,
+	METHOD_OPTIONS,
+	METHOD_OTHER
+};
 enum role { ROLE_NONE, ROLE_PUBLIC, ROLE_RESTRICTED };
 
 #define REQ_QUERY_MAX 8
@@ -70,21 +79,26 @@ const char *req_param(const struct req *rq, const char *name, int *count);
 const char *req_query(const struct req *rq, const char *name, size_t *len);
 
 /* Note a fault; those past REQ_FAULTS_MAX are dropped.  Always the same bounded text. */
-void req_fault(struct req *rq, const char *pointer, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void req_fault(struct req *rq, const char *pointer, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /*
  * Members of the body.  Each notes a fault and leaves *out unchanged where
  * the member is missing or not as it should be; handlers read all, then ask
  * req_faulty, so that a client hears of everything at once.
  */
-void req_json_uuid(struct req *rq, struct json_object *in, const char *name, const char *pointer, struct uuid *out);
-void req_json_int(struct req *rq, struct json_object *in, const char *name, const char *pointer, int64_t min, int64_t max, int64_t *out);
+void req_json_uuid(struct req *rq, struct json_object *in, const char *name, const char *pointer,
+    struct uuid *out);
+void req_json_int(struct req *rq, struct json_object *in, const char *name, const char *pointer,
+    int64_t min, int64_t max, int64_t *out);
 /* UTF-8 text of 1 to 200 characters; *out lives as long as the body.  kind: enum text_kind */
-void req_json_text(struct req *rq, struct json_object *in, const char *name, const char *pointer, int kind, const char **out, size_t *len);
+void req_json_text(struct req *rq, struct json_object *in, const char *name, const char *pointer,
+    int kind, const char **out, size_t *len);
 /* {"id","name","role"}: only id is required; name and role are checked for form. */
 void req_json_user(struct req *rq, struct json_object *in, struct uuid *out);
 /* Faults for members that are not in names (NULL-terminated). */
-void req_json_only(struct req *rq, struct json_object *in, const char *pointer, const char *const *names);
+void req_json_only(
+    struct req *rq, struct json_object *in, const char *pointer, const char *const *names);
 
 /* The body as an object: PROB_NONE; PROB_MALFORMED_JSON where there is none
  * though one is required; PROB_VALIDATION where it is something else. */

@@ -54,7 +54,8 @@ write_faults(struct jsonw *w, const struct req *rq)
 }
 
 void
-resp_problem(struct resp *rs, const struct req *rq, enum prob p, const char *detail, const char *request_id)
+resp_problem(
+    struct resp *rs, const struct req *rq, enum prob p, const char *detail, const char *request_id)
 {
 	const struct problem *pr = problem_of(p);
 	const char *allow = rs->allow;
@@ -141,7 +142,8 @@ resp_render(struct resp *rs, const struct req *rq, struct buf *out)
 	if (rs->has_etag && rs->status == 200) {
 		make_etag(rs, etag);
 		resp_header(rs, "ETag", etag);
-		if ((match = req_param(rq, "HTTP_IF_NONE_MATCH", NULL)) != NULL && etag_matches(match, etag)) {
+		if ((match = req_param(rq, "HTTP_IF_NONE_MATCH", NULL)) != NULL
+		    && etag_matches(match, etag)) {
 			rs->status = 304;
 			has_body = false;
 		}

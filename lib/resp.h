@@ -10,15 +10,16 @@
 
 struct req;
 
-/* An answer in the making.  The buffers keep their memory from one request to the next, nothing else. */
+/* An answer in the making.  The buffers keep their memory from one request to the next, nothing
+ * else. */
 struct resp {
 	int status;
 	struct buf body;
-	struct buf head;     /* header lines of this answer, each ending in CRLF */
-	const char *type;    /* Content-Type */
-	bool has_etag;       /* a GET that answers If-None-Match */
-	bool personal;	     /* about people: not for shared caches */
-	const char *allow;   /* Allow, for 405 and OPTIONS */
+	struct buf head;      /* header lines of this answer, each ending in CRLF */
+	const char *type;     /* Content-Type */
+	bool has_etag;	      /* a GET that answers If-None-Match */
+	bool personal;	      /* about people: not for shared caches */
+	const char *allow;    /* Allow, for 405 and OPTIONS */
 	const char *redirect; /* X-Accel-Redirect: nginx goes on there */
 };
 
@@ -29,7 +30,8 @@ void resp_free(struct resp *rs);
 void resp_header(struct resp *rs, const char *name, const char *value);
 
 /* Replace whatever was made by the problem document (RFC 9457) of p. */
-void resp_problem(struct resp *rs, const struct req *rq, enum prob p, const char *detail, const char *request_id);
+void resp_problem(
+    struct resp *rs, const struct req *rq, enum prob p, const char *detail, const char *request_id);
 
 /* Everything to send, CGI header first, to out.  head_only: without the body.
  * Computes the ETag and turns a match of If-None-Match into a 304. */

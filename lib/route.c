@@ -10,7 +10,8 @@
 #include "route.h"
 #include "text.h"
 
-static const char *const method_names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+static const char *const method_names[] = {
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
 static enum method
 method_of(const char *s)
@@ -31,7 +32,7 @@ path_fits(const char *template, const char *path, const char **id, size_t *id_le
 
 	while (*template != '\0' && *path != '\0') {
 		if (*template != '{') {
-			if (*template++ != *path++)
+			if (*template ++ != *path++)
 				return false;
 			continue;
 		}
@@ -71,12 +72,14 @@ role_of(const struct req *rq)
 static void
 read_request_id(struct req *rq)
 {
-	static const char fine[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char fine[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	const char *id = req_param(rq, "LOYALTY_REQUEST_ID", NULL);
 	struct uuid u = {{0}};
 	size_t n;
 
-	if (id != NULL && (n = strlen(id)) >= 1 && n < sizeof(rq->request_id) && strspn(id, fine) == n) {
+	if (id != NULL && (n = strlen(id)) >= 1 && n < sizeof(rq->request_id)
+	    && strspn(id, fine) == n) {
 		memcpy(rq->request_id, id, n + 1);
 		return;
 	}
@@ -238,7 +241,8 @@ read_body(struct req *rq)
 	    || (encoding != NULL && *encoding != '\0' && strcasecmp(encoding, "identity") != 0))
 		return PROB_UNSUPPORTED_MEDIA_TYPE;
 	if ((why = json_read(rq->body, rq->body_len, &rq->json)) != NULL) {
-		snprintf(rq->detail, sizeof(rq->detail), "The body is not acceptable JSON: %s.", why);
+		snprintf(
+		    rq->detail, sizeof(rq->detail), "The body is not acceptable JSON: %s.", why);
 		return PROB_MALFORMED_JSON;
 	}
 	return PROB_NONE;
@@ -259,7 +263,8 @@ read_idempotency_key(struct req *rq)
 	for (i = 0; i < n && key[i] > 0x20 && key[i] < 0x7f; i++)
 		;
 	if (count > 1 || n < 1 || n > 128 || i < n) {
-		req_fault(rq, "Idempotency-Key", "must be given once, as 1 to 128 visible ASCII characters");
+		req_fault(rq, "Idempotency-Key",
+		    "must be given once, as 1 to 128 visible ASCII characters");
 		return;
 	}
 	buf_str(&b, rq->role == ROLE_RESTRICTED ? "restricted" : "public");
@@ -292,7 +297,8 @@ answer_ready(struct req *rq, struct resp *rs, const char *service)
 	st = db_exec(rq->db, DB_READ, rq->request_id);
 	db_done(rq->db);
 	if (st != DB_OK) {
-		snprintf(rq->detail, sizeof(rq->detail), "%s is not ready: %s", service, db_reason(rq->db));
+		snprintf(rq->detail, sizeof(rq->detail), "%s is not ready: %s", service,
+		    db_reason(rq->db));
 		return PROB_UNAVAILABLE;
 	}
 	resp_header(rs, "Cache-Control", "no-store");
@@ -324,8 +330,8 @@ find(const struct route *routes, size_t n, struct req *rq, char *allow, size_t s
 		id = NULL;
 		if (!path_fits(r->path, rq->path, &id, &id_len))
 			continue;
-		snprintf(allow + strlen(allow), size - strlen(allow), "%s%s, ", method_names[r->method],
-		    r->method == METHOD_GET ? ", HEAD" : "");
+		snprintf(allow + strlen(allow), size - strlen(allow), "%s%s, ",
+		    method_names[r->method], r->method == METHOD_GET ? ", HEAD" : "");
 		if (r->method == wanted) {
 			found = r;
 			rq->has_id = id != NULL && uuid_parse(&rq->id, id, id_len);
@@ -337,7 +343,8 @@ find(const struct route *routes, size_t n, struct req *rq, char *allow, size_t s
 }
 
 static enum prob
-handle(const struct route *routes, size_t n, struct req *rq, struct resp *rs, char *allow, size_t size)
+handle(
+    const struct route *routes, size_t n, struct req *rq, struct resp *rs, char *allow, size_t size)
 {
 	const struct route *r = find(routes, n, rq, allow, size);
 	const char *query = req_param(rq, "QUERY_STRING", NULL);
@@ -364,21 +371,25 @@ handle(const struct route *routes, size_t n, struct req *rq, struct resp *rs, ch
 		read_idempotency_key(rq);
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;
-	if (rq->method != METHOD_GET && rq->method != METHOD_HEAD && (pr = read_body(rq)) != PROB_NONE)
+	if (rq->method != METHOD_GET && rq->method != METHOD_HEAD
+	    && (pr = read_body(rq)) != PROB_NONE)
 		return pr;
 	return r->handler(rq, rs);
 }
 
 void
-route_dispatch(const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs)
+route_dispatch(
+    const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs)
 {
-	const char *method = req_param(rq, "REQUEST_METHOD", NULL), *path = req_param(rq, "REQUEST_PATH", NULL);
+	const char *method = req_param(rq, "REQUEST_METHOD", NULL),
+		   *path = req_param(rq, "REQUEST_PATH", NULL);
 	enum prob pr;
 
 	rq->method = method_of(method != NULL ? method : "");
 	rq->path = path != NULL ? path : "";
 	read_request_id(rq);
-	if (strcmp(rq->path, "/readyz") == 0 && (rq->method == METHOD_GET || rq->method == METHOD_HEAD))
+	if (strcmp(rq->path, "/readyz") == 0
+	    && (rq->method == METHOD_GET || rq->method == METHOD_HEAD))
 		pr = answer_ready(rq, rs, service);
 	else if (rq->body == NULL)
 		pr = PROB_PAYLOAD_TOO_LARGE;
@@ -387,7 +398,8 @@ route_dispatch(const struct route *routes, size_t n, const char *service, struct
 	if (pr != PROB_NONE) {
 		resp_problem(rs, rq, pr, rq->detail, rq->request_id);
 		if (pr == PROB_INTERNAL)
-			log_line(LOG_ERROR, rq->request_id, "%s %s: internal error", method_names[rq->method % METHOD_OTHER], rq->path);
+			log_line(LOG_ERROR, rq->request_id, "%s %s: internal error",
+			    method_names[rq->method % METHOD_OTHER], rq->path);
 	}
 	json_object_put(rq->json);
 	rq->json = NULL;

@@ -32,7 +32,8 @@ struct route {
  * for all: keys and roles, 404, 405, OPTIONS, HEAD, the form of query, body
  * and headers, readiness, problems.  Handlers never see any of it.
  */
-void route_dispatch(const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs);
+void route_dispatch(
+    const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs);
 
 /* METHOD PATH SCOPE HANDLER, a line each. */
 void route_print(const struct route *routes, size_t n, FILE *out);

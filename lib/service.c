@@ -71,7 +71,8 @@ waited_ms(const struct req *rq)
 	if (s == NULL)
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	waited = (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 - (int64_t)(strtod(s, NULL) * 1000.0);
+	waited =
+	    (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 - (int64_t)(strtod(s, NULL) * 1000.0);
 	return waited > 0 && waited < 60000 ? waited : 0;
 }
 
@@ -113,34 +114,50 @@ test(struct service *s)
 	}
 	db_free(db);
 	if (st == DB_OK)
-		printf("%s: configuration and database are fine, schema version %d\n", s->name, LOYALTY_SCHEMA_VERSION);
+		printf("%s: configuration and database are fine, schema version %d\n", s->name,
+		    LOYALTY_SCHEMA_VERSION);
 	return st == DB_OK ? 0 : 1;
 }
 
 int
-service_main(int argc, char **argv, const char *name, const char *db_user, const struct route *routes, size_t n)
+service_main(int argc, char **argv, const char *name, const char *db_user,
+    const struct route *routes, size_t n)
 {
 	struct service s = {.name = name, .routes = routes, .nroutes = n};
 	const struct conf_row rows[] = {
-		{"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
-		    "database servers, tried in order: an absolute path is a socket, else host[:port]; comma-separated", &s.db.hosts},
-		{"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, db_user, "database account", &s.db.user},
-		{"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "its password", &s.db.password},
-		{"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &s.db.name},
-		{"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL,
-		    "certificate authority of the database; set, the connection is encrypted and verified", &s.db.tls_ca},
-		{"LOYALTY_THREADS", CONF_INT, 1, 64, NULL, "8", "requests at a time, each with a database connection", &s.threads},
-		{"LOYALTY_DEADLINE_MS", CONF_INT, 500, 60000, NULL, "4500",
-		    "longest that a request may take, waiting for a free thread included", &s.db.deadline_ms},
-		{"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info", "least that is logged, to stderr", &s.log_level},
+	    {"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
+		"database servers, tried in order: an absolute path is a socket, else host[:port]; "
+		"comma-separated",
+		&s.db.hosts},
+	    {"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, db_user, "database account", &s.db.user},
+	    {"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "its password", &s.db.password},
+	    {"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &s.db.name},
+	    {"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL,
+		"certificate authority of the database; set, the connection is encrypted and "
+		"verified",
+		&s.db.tls_ca},
+	    {"LOYALTY_THREADS", CONF_INT, 1, 64, NULL, "8",
+		"requests at a time, each with a database connection", &s.threads},
+	    {"LOYALTY_DEADLINE_MS", CONF_INT, 500, 60000, NULL, "4500",
+		"longest that a request may take, waiting for a free thread included",
+		&s.db.deadline_ms},
+	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
+		"least that is logged, to stderr", &s.log_level},
 	};
 	const size_t nrows = sizeof(rows) / sizeof(rows[0]);
-	struct fcgi f = {.listen_fd = LISTEN_FD, .body_max = REQ_BODY_MAX, .grace_ms = GRACE_MS, .thread_begin = begin_thread,
-	    .thread_end = end_thread, .serve = serve, .arg = &s};
+	struct fcgi f = {.listen_fd = LISTEN_FD,
+	    .body_max = REQ_BODY_MAX,
+	    .grace_ms = GRACE_MS,
+	    .thread_begin = begin_thread,
+	    .thread_end = end_thread,
+	    .serve = serve,
+	    .arg = &s};
 	const char *mode = argc > 1 ? argv[1] : "";
 	int rc;
 
-	if (argc > 2 || (argc == 2 && strcmp(mode, "-t") != 0 && strcmp(mode, "-r") != 0 && strcmp(mode, "-h") != 0)) {
+	if (argc > 2
+	    || (argc == 2 && strcmp(mode, "-t") != 0 && strcmp(mode, "-r") != 0
+		&& strcmp(mode, "-h") != 0)) {
 		fprintf(stderr, "usage: %s [-h | -r | -t]\n", name);
 		return 2;
 	}
@@ -149,7 +166,9 @@ service_main(int argc, char **argv, const char *name, const char *db_user, const
 		return 0;
 	}
 	if (strcmp(mode, "-h") == 0) {
-		printf("usage: %s [-h | -r | -t]\nFastCGI on descriptor 0.  -r: routes.  -t: test.  Settings, from the environment:\n", name);
+		printf("usage: %s [-h | -r | -t]\nFastCGI on descriptor 0.  -r: routes.  -t: test. "
+		       " Settings, from the environment:\n",
+		    name);
 		conf_print(rows, nrows, stdout);
 		return 0;
 	}
@@ -162,7 +181,8 @@ service_main(int argc, char **argv, const char *name, const char *db_user, const
 		rc = test(&s);
 	} else {
 		f.threads = s.threads;
-		log_line(LOG_INFO, NULL, "ready: %d threads, schema version %d", s.threads, LOYALTY_SCHEMA_VERSION);
+		log_line(LOG_INFO, NULL, "ready: %d threads, schema version %d", s.threads,
+		    LOYALTY_SCHEMA_VERSION);
 		rc = fcgi_run(&f) == 0 ? 0 : 1;
 		log_line(LOG_INFO, NULL, "ended");
 	}

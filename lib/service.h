@@ -13,10 +13,12 @@
  * Returns main's status: 0; 1 for -t with a database that can't be used;
  * 2 for a wrong command line or configuration.
  */
-int service_main(int argc, char **argv, const char *name, const char *db_user, const struct route *routes, size_t n);
+int service_main(int argc, char **argv, const char *name, const char *db_user,
+    const struct route *routes, size_t n);
 
-#define SERVICE_PROTOTYPE(method, path, scope, handler, query) enum prob handler(struct req *rq, struct resp *rs);
-#define SERVICE_ROUTE(method, path, scope, handler, query) \
+#define SERVICE_PROTOTYPE(method, path, scope, handler, query)                                     \
+	enum prob handler(struct req *rq, struct resp *rs);
+#define SERVICE_ROUTE(method, path, scope, handler, query)                                         \
 	{METHOD_##method, path, SCOPE_##scope, handler, #handler, query},
 
 #endif

@@ -21,7 +21,8 @@ shape_id(const struct field *f, unsigned char out[16])
 		memcpy(out, f->s, 16);
 	else if (f->len == 32)
 		for (i = 0; i < 16; i++)
-			out[i] = (unsigned char)(nibble(f->s[2 * i]) << 4 | nibble(f->s[2 * i + 1]));
+			out[i] =
+			    (unsigned char)(nibble(f->s[2 * i]) << 4 | nibble(f->s[2 * i + 1]));
 }
 
 static void

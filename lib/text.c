@@ -45,7 +45,8 @@ text_fault(enum text_kind kind, const char *s, size_t len, size_t max)
 			return "be UTF-8";
 		if ((c < 0x20 && !(kind == TEXT_REASON && c == '\n')) || (c >= 0x7f && c <= 0x9f))
 			return "have no control characters";
-		if (kind == TEXT_NAME && ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)))
+		if (kind == TEXT_NAME
+		    && ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)))
 			return "have no bidirectional overrides";
 	}
 	if (chars == 0)

@@ -66,7 +66,7 @@ tick(void)
 
 	clock_gettime(CLOCK_REALTIME, &ts);
 	now = ((uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000) << 12
-	    | ((uint64_t)ts.tv_nsec % 1000000 << 12) / 1000000;
+	      | ((uint64_t)ts.tv_nsec % 1000000 << 12) / 1000000;
 	prev = atomic_load(&last);
 	do {
 		if (now <= prev)
