@@ -1,0 +1,175 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "settings.h"
+
+#define ROWS 21
+#define DB_DEADLINE_MS 5000
+#define SMTP_PORT 25
+#define DAY_S 86400
+
+static void
+fill_rows(struct settings *s, struct conf_row rows[ROWS])
+{
+	struct outbox_conf *o = &s->outbox;
+	const struct conf_row table[ROWS] = {
+	    {"LOYALTY_SMTP_HOST", CONF_TEXT, 0, 0, NULL, "!", "mail server, host[:port], port 25 unless given",
+		&s->smtp_host},
+	    {"LOYALTY_SMTP_TLS", CONF_CHOICE, 0, 0, "off|starttls", "starttls",
+		"starttls: encrypted and verified, or no mail at all", &s->smtp_tls},
+	    {"LOYALTY_SMTP_CA", CONF_TEXT, 0, 0, NULL, NULL, "PEM file of the only CAs to trust, instead of the system's",
+		&s->smtp_ca},
+	    {"LOYALTY_SMTP_USER", CONF_TEXT, 0, 0, NULL, NULL, "user for AUTH, which needs starttls", &s->smtp_user},
+	    {"LOYALTY_SMTP_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "and the password", &s->smtp_password},
+	    {"LOYALTY_MAIL_FROM", CONF_TEXT, 0, 0, NULL, "!", "the sender's address", &s->mail_from},
+	    {"LOYALTY_MAIL_TO", CONF_TEXT, 0, 0, NULL, "!", "the service owner's addresses, 1 to 20, comma-separated",
+		&s->mail_to},
+	    {"LOYALTY_MAIL_DOMAIN", CONF_TEXT, 0, 0, NULL, NULL, "right side of Message-IDs, instead of the sender's domain",
+		&s->mail_domain},
+	    {"LOYALTY_POLL_MS", CONF_INT, 100, 3600000, NULL, "1000", "pause between two looks at an empty outbox",
+		&s->poll_ms},
+	    {"LOYALTY_BATCH", CONF_INT, 1, 1000, NULL, "100", "mails claimed at once and sent over one connection", &o->batch},
+	    {"LOYALTY_LEASE_S", CONF_INT, 1, DAY_S, NULL, "1500", "how long a claim holds; below 900 mails may be doubled",
+		&o->lease_s},
+	    {"LOYALTY_OWNER_FILE", CONF_TEXT, 0, 0, NULL, NULL, "keeps whose claims they are over restarts; one per notifier",
+		&s->owner_file},
+	    {"LOYALTY_RETRY_MIN_S", CONF_INT, 1, DAY_S, NULL, "60", "pause after a mail's first failure, doubled at each",
+		&o->retry_min_s},
+	    {"LOYALTY_RETRY_MAX_S", CONF_INT, 1, DAY_S, NULL, "14400", "longest such pause", &o->retry_max_s},
+	    {"LOYALTY_GIVE_UP_S", CONF_INT, 1, 365 * DAY_S, NULL, "388800", "age at which a mail that fails is DEAD",
+		&o->give_up_s},
+	    {"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
+		"sockets (absolute paths) or host[:port], comma-separated, tried in order", &s->db_hosts},
+	    {"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, "loyalty_notifier", "database account", &s->db_user},
+	    {"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "and its password", &s->db_password},
+	    {"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &s->db_name},
+	    {"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL, "PEM file of CAs; turns verified TLS on", &s->db_tls_ca},
+	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info", "the least that is logged",
+		&s->log_level},
+	};
+
+	memcpy(rows, table, sizeof(table));
+}
+
+void
+settings_print(FILE *out)
+{
+	struct settings unused = {0};
+	struct conf_row rows[ROWS];
+
+	fill_rows(&unused, rows);
+	conf_print(rows, ROWS, out);
+}
+
+/* host[:port], as libesmtp splits it: at the first colon, so no IPv6 address. */
+static bool
+set_server(struct settings *s, FILE *err)
+{
+	char host[256], *colon, *end = NULL;
+	long port = SMTP_PORT;
+
+	snprintf(host, sizeof(host), "%s", s->smtp_host);
+	if ((colon = strchr(host, ':')) != NULL) {
+		*colon = '\0';
+		port = strtol(colon + 1, &end, 10);
+		if (end == colon + 1 || *end != '\0')
+			port = 0;
+	}
+	if (port < 1 || port > 65535 || !mail_domain_ok(host)) {
+		fprintf(err, "LOYALTY_SMTP_HOST is '%s', not host[:port] (no IPv6 address: use a name)\n", s->smtp_host);
+		return false;
+	}
+	snprintf(s->server, sizeof(s->server), "%s:%ld", host, port);
+	s->smtp.server = s->server;
+	s->smtp.port = (int)port;
+	return true;
+}
+
+static bool
+set_addresses(struct settings *s, FILE *err)
+{
+	char *to, *save = NULL;
+	bool ok = true;
+
+	if (!mail_address_ok(s->mail_from)) {
+		fprintf(err, "LOYALTY_MAIL_FROM is '%s', not an address like name@example.org\n", s->mail_from);
+		return false;
+	}
+	for (to = strtok_r(s->mail_to, ", ", &save); to != NULL; to = strtok_r(NULL, ", ", &save)) {
+		if (!mail_address_ok(to)) {
+			fprintf(err, "LOYALTY_MAIL_TO: '%s' is not an address like name@example.org\n", to);
+			ok = false;
+		} else if (s->mail.to_n == MAIL_TO_MAX) {
+			fprintf(err, "LOYALTY_MAIL_TO has more than %d addresses\n", MAIL_TO_MAX);
+			return false;
+		} else {
+			s->recipients[s->mail.to_n++] = to;
+		}
+	}
+	if (ok && s->mail.to_n == 0) {
+		fprintf(err, "LOYALTY_MAIL_TO has no address\n");
+		ok = false;
+	}
+	s->mail.from = s->mail_from;
+	s->mail.to = s->recipients;
+	s->mail.domain = s->mail_domain != NULL ? s->mail_domain : strrchr(s->mail_from, '@') + 1;
+	if (!mail_domain_ok(s->mail.domain)) {
+		fprintf(err, "LOYALTY_MAIL_DOMAIN is '%s', not a domain\n", s->mail.domain);
+		ok = false;
+	}
+	return ok;
+}
+
+static bool
+set_smtp(struct settings *s, FILE *err)
+{
+	bool ok = set_server(s, err);
+
+	s->smtp.tls = s->smtp_tls == 1;
+	s->smtp.ca = s->smtp_ca;
+	s->smtp.user = s->smtp_user;
+	s->smtp.password = s->smtp_password;
+	s->smtp.mail = &s->mail;
+	if ((s->smtp_user == NULL) != (s->smtp_password == NULL)) {
+		fprintf(err, "LOYALTY_SMTP_USER and LOYALTY_SMTP_PASSWORD go together; one is missing\n");
+		ok = false;
+	}
+	if (s->smtp_user != NULL && !s->smtp.tls) {
+		fprintf(err, "LOYALTY_SMTP_USER needs LOYALTY_SMTP_TLS=starttls: no password goes out in the clear\n");
+		ok = false;
+	}
+	if (s->smtp_ca != NULL && access(s->smtp_ca, R_OK) != 0) {
+		fprintf(err, "LOYALTY_SMTP_CA: %s: %s\n", s->smtp_ca, strerror(errno));
+		ok = false;
+	}
+	return ok;
+}
+
+bool
+settings_load(struct settings *s, FILE *err)
+{
+	struct conf_row rows[ROWS];
+	bool ok = true;
+
+	fill_rows(s, rows);
+	if (conf_load(rows, ROWS, err) != 0)
+		return false;
+	s->db.hosts = s->db_hosts;
+	s->db.user = s->db_user;
+	s->db.password = s->db_password;
+	s->db.name = s->db_name;
+	s->db.tls_ca = s->db_tls_ca;
+	s->db.deadline_ms = DB_DEADLINE_MS;
+	s->outbox.mail = &s->mail;
+	s->outbox.smtp = &s->smtp;
+	ok &= set_smtp(s, err);
+	ok &= set_addresses(s, err);
+	if (s->outbox.retry_min_s > s->outbox.retry_max_s) {
+		fprintf(err, "LOYALTY_RETRY_MIN_S is more than LOYALTY_RETRY_MAX_S\n");
+		ok = false;
+	}
+	return ok;
+}

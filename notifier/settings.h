@@ -1,0 +1,40 @@
+#ifndef NOTIFIER_SETTINGS_H
+#define NOTIFIER_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "db.h"
+#include "mail.h"
+#include "outbox.h"
+#include "smtp.h"
+
+#define MAIL_TO_MAX 20
+
+/* All that the environment says, checked.  The parts point into each other:
+ * not to be copied. */
+struct settings {
+	struct db_conf db;
+	struct mail_conf mail;
+	struct smtp_conf smtp;
+	struct outbox_conf outbox;
+	char *owner_file; /* or NULL */
+	int poll_ms, log_level;
+
+	/* as given */
+	char *db_hosts, *db_user, *db_password, *db_name, *db_tls_ca;
+	char *smtp_host, *smtp_ca, *smtp_user, *smtp_password;
+	char *mail_from, *mail_to, *mail_domain;
+	int smtp_tls;
+	const char *recipients[MAIL_TO_MAX];
+	char server[300];
+};
+
+/* Fill *s, which is zeroed.  false: every fault is a line to err.  What it
+ * allocates stays for the life of the process. */
+bool settings_load(struct settings *s, FILE *err);
+
+/* The table of all settings. */
+void settings_print(FILE *out);
+
+#endif

@@ -1,0 +1,69 @@
+#ifndef NOTIFIER_SMTP_H
+#define NOTIFIER_SMTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "mail.h"
+
+/*
+ * Mails over one SMTP connection, by libesmtp.  What became of each mail is
+ * told at once, so that it can be recorded before the next one goes out.
+ */
+
+#define SMTP_REPLY 600 /* bytes of a reason: printable ASCII, with its NUL */
+
+struct smtp_conf {
+	const char *server; /* host:port; a name, or an IPv4 address */
+	int port;	    /* the same number */
+	bool tls;	    /* STARTTLS or nothing; else plain text */
+	const char *ca;	    /* PEM file of the only CAs to trust, or NULL: the system's */
+	const char *user, *password; /* NULL: no AUTH; else AUTH or nothing */
+	const struct mail_conf *mail;
+};
+
+enum smtp_outcome {
+	SMTP_SENT,    /* 250 after the final dot: the server has it */
+	SMTP_LATER,   /* 4xx: not this time */
+	SMTP_REFUSED, /* 5xx at RCPT or DATA: never */
+	SMTP_UNKNOWN, /* its text was on its way when the connection ended */
+};
+
+enum smtp_end {
+	SMTP_DONE,    /* every mail had its outcome */
+	SMTP_STOPPED, /* a callback said so */
+	SMTP_DOWN,    /* no server, 421, connection lost: likely to pass by itself */
+	SMTP_WRONG,   /* TLS, AUTH, EHLO or MAIL refused: somebody has to change something */
+};
+
+struct smtp_calls {
+	/* The server waits for the text of mail i: may it go out?  false ends
+	 * the connection before the first byte. */
+	bool (*may_send)(void *arg, size_t i);
+	/* Mail i is through.  reply is the server's, or the reason.  false
+	 * ends the connection. */
+	bool (*outcome)(void *arg, size_t i, enum smtp_outcome outcome, const char *reply);
+};
+
+/*
+ * Once, before anything else and before threads: libesmtp takes CAs from the
+ * environment and from $HOME only, so this sets SSL_CERT_FILE, SSL_CERT_DIR
+ * and HOME.  SIGPIPE is ignored from here on.
+ */
+void smtp_init(const struct smtp_conf *c);
+void smtp_exit(void);
+
+/*
+ * Send n mails, in order.  Each gets its outcome or stays untried; a mail
+ * counts as sent when the server took it for all recipients, and goes to none
+ * where one was refused.  Why it ended is in why, unless SMTP_DONE; *tried is
+ * false where no mail came as far as MAIL.  Blocks for as long as RFC 5321,
+ * 4.5.3.2 lets a server take.  mails[i] may be recoded.
+ */
+enum smtp_end smtp_send(const struct smtp_conf *c, struct mail *const *mails, size_t n, const struct smtp_calls *calls,
+    void *arg, bool *tried, char why[SMTP_REPLY]);
+
+/* Break off the connection at hand, if any.  For signal handlers. */
+void smtp_interrupt(void);
+
+#endif
