@@ -301,11 +301,11 @@ answer_ready(struct req *rq, struct resp *rs, const char *service)
 		    db_reason(rq->db));
 		return PROB_UNAVAILABLE;
 	}
-	resp_header(rs, "Cache-Control", "no-store");
 	if (next != NULL && *next != '\0') {
-		rs->redirect = next;
+		rs->redirect = next; /* nginx keeps our headers: the last one sets them */
 		return PROB_NONE;
 	}
+	resp_header(rs, "Cache-Control", "no-store");
 	jsonw_object(&w);
 	jsonw_name(&w, "status");
 	jsonw_str(&w, "ready");

@@ -1,0 +1,45 @@
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <mysql.h>
+
+#include "check.h"
+#include "log.h"
+
+#define SUITE(module) {#module, NULL, NULL, NULL, NULL, tests_##module}
+
+/*
+ * All unit tests, in one program.  With arguments it is a server for one of
+ * them: `fcgi …` or `service …`.
+ */
+int
+main(int argc, char **argv)
+{
+	CU_SuiteInfo suites[] = {SUITE(buf), SUITE(hash), SUITE(uuid), SUITE(text), SUITE(json),
+	    SUITE(jsonw), SUITE(problem), SUITE(shape), SUITE(conf), SUITE(log), SUITE(req),
+	    SUITE(resp), SUITE(page), SUITE(route), SUITE(db), SUITE(answer), SUITE(fcgi),
+	    SUITE(service), CU_SUITE_INFO_NULL};
+	unsigned failed = 1, run = 0;
+
+	if (argc > 1 && strcmp(argv[1], "fcgi") == 0)
+		return fcgi_server(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "service") == 0)
+		return service_server(argc - 1, argv + 1);
+	log_init("check", LOG_ERROR);
+	if (mysql_library_init(0, NULL, NULL) != 0)
+		return 1;
+	if (CU_initialize_registry() == CUE_SUCCESS && CU_register_suites(suites) == CUE_SUCCESS) {
+		CU_basic_set_mode(CU_BRM_NORMAL);
+		CU_basic_run_tests();
+		failed = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
+		run = CU_get_number_of_tests_run();
+	}
+	if (CU_get_error() != CUE_SUCCESS)
+		fprintf(stderr, "CUnit: %s\n", CU_get_error_msg());
+	CU_cleanup_registry();
+	mysql_library_end();
+	if (run == 0)
+		fprintf(stderr, "no test ran\n");
+	return failed == 0 && run > 0 ? 0 : 1;
+}

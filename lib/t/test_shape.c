@@ -1,0 +1,96 @@
+#include <string.h>
+
+#include "buf.h"
+#include "check.h"
+#include "jsonw.h"
+#include "shape.h"
+
+#define ID "0192f4a1-7b3c-7def-8123-456789abcdef"
+#define BYTES "\x01\x92\xf4\xa1\x7b\x3c\x7d\xef\x81\x23\x45\x67\x89\xab\xcd\xef"
+#define ROOM                                                                                       \
+	"{\"id\":\"" ID "\",\"name\":\"Blue \\\"1\\\"\",\"available_amount\":3,\"required_points\":1000}"
+#define USER "{\"id\":\"" ID "\",\"name\":\"\xc3\x84nne\",\"role\":\"USER\"}"
+
+static void
+writes(void (*shape)(struct jsonw *, const struct field *), const struct field *f, const char *want)
+{
+	struct buf b = {0};
+	struct jsonw w = jsonw_begin(&b);
+
+	shape(&w, f);
+	CHECK(jsonw_end(&w), "not complete");
+	CHECK_TEXT("the shape", b.p, b.len, want);
+	buf_free(&b);
+}
+
+#define F(s) {s, sizeof(s) - 1}
+
+static void
+shape_room_has_its_four_members(void)
+{
+	static const struct field f[SHAPE_ROOM] = {F(BYTES), F("Blue \"1\""), F("3"), F("1000")};
+
+	writes(shape_room, f, ROOM);
+}
+
+static void
+shape_user_has_its_three_members(void)
+{
+	static const struct field f[SHAPE_USER] = {
+	    F("0192F4A17b3c7def8123456789abcdef"), F("\xc3\x84nne"), F("USER")};
+
+	writes(shape_user, f, USER);
+}
+
+static void
+shape_reservation_holds_room_and_user(void)
+{
+	static const struct field f[SHAPE_RESERVATION] = {F(BYTES), F("RESERVED"), F("900"), F(BYTES),
+	    F("Blue \"1\""), F("3"), F("1000"), F(BYTES), F("\xc3\x84nne"), F("USER"),
+	    F("2026-11-23T21:07:00.123456Z"), F("2026-11-24T00:00:00.000000Z")};
+
+	writes(shape_reservation, f,
+	    "{\"id\":\"" ID "\",\"status\":\"RESERVED\",\"points\":900,\"room\":" ROOM ",\"user\":" USER
+	    ",\"created_at\":\"2026-11-23T21:07:00.123456Z\",\"updated_at\":\"2026-11-24T00:00:00.000000Z\"}");
+}
+
+static void
+shape_of_an_amount_that_is_no_number_is_broken(void)
+{
+	static const struct field f[SHAPE_ROOM] = {F(BYTES), F("a"), F("x"), F("1000")};
+	struct buf b = {0};
+	struct jsonw w = jsonw_begin(&b);
+
+	shape_room(&w, f);
+	CHECK(!jsonw_end(&w), "a room with 'x' available");
+	buf_free(&b);
+}
+
+static void
+shape_id_takes_bytes_and_digits_and_else_zero(void)
+{
+	static const struct field bytes = F(BYTES), lower = F("0192f4a17b3c7def8123456789abcdef"),
+				  upper = F("0192F4A17B3C7DEF8123456789ABCDEF"), none = F(""), dashes = F(ID);
+	static const unsigned char zero[16];
+	unsigned char out[16];
+
+	shape_id(&bytes, out);
+	CHECK(memcmp(out, BYTES, 16) == 0, "16 bytes");
+	shape_id(&lower, out);
+	CHECK(memcmp(out, BYTES, 16) == 0, "32 digits");
+	shape_id(&upper, out);
+	CHECK(memcmp(out, BYTES, 16) == 0, "32 upper-case digits");
+	shape_id(&none, out);
+	CHECK(memcmp(out, zero, 16) == 0, "nothing");
+	shape_id(&dashes, out);
+	CHECK(memcmp(out, zero, 16) == 0, "36 characters");
+}
+
+CU_TestInfo tests_shape[] = {
+    TEST(shape_room_has_its_four_members),
+    TEST(shape_user_has_its_three_members),
+    TEST(shape_reservation_holds_room_and_user),
+    TEST(shape_of_an_amount_that_is_no_number_is_broken),
+    TEST(shape_id_takes_bytes_and_digits_and_else_zero),
+    CU_TEST_INFO_NULL,
+};
