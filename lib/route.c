@@ -369,7 +369,9 @@ handle(
 	read_query(rq, query != NULL ? query : "", r->query);
 	if (rq->method == METHOD_POST)
 		read_idempotency_key(rq);
-	if (rq->nfaults > 0)
+	/* a handler with parameters of its own adds what is wrong with them, so
+	 * that the client hears of everything at once */
+	if (rq->nfaults > 0 && *r->query == '\0')
 		return PROB_BAD_QUERY;
 	if (rq->method != METHOD_GET && rq->method != METHOD_HEAD
 	    && (pr = read_body(rq)) != PROB_NONE)

@@ -16,7 +16,8 @@ typedef enum prob route_handler(struct req *rq, struct resp *rs);
 /*
  * One line of routes.def: method (GET answers HEAD too), path with at most
  * one segment {id}, who may, who answers, and the query parameters that it
- * knows, separated by spaces.
+ * knows, separated by spaces.  A handler of a route that knows some is called
+ * even where rq->nfaults > 0: it adds its own and returns PROB_BAD_QUERY.
  */
 struct route {
 	enum method method;
