@@ -176,6 +176,18 @@ conf_load(const struct conf_row *rows, size_t n, FILE *err)
 }
 
 void
+conf_free(const struct conf_row *rows, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (rows[i].type == CONF_TEXT || rows[i].type == CONF_SECRET) {
+			free(*(char **)rows[i].out);
+			*(char **)rows[i].out = NULL;
+		}
+}
+
+void
 conf_print(const struct conf_row *rows, size_t n, FILE *out)
 {
 	size_t i;

@@ -27,12 +27,15 @@ struct conf_row {
 };
 
 /*
- * Fill the rows' outs from the environment.  Text is allocated and stays for
- * the life of the process.  Every fault (a bad value, a file that can't be
+ * Fill the rows' outs from the environment.  Text is allocated;
+ * conf_free gives it back.  Every fault (a bad value, a file that can't be
  * read, an unknown variable LOYALTY_*, so that a misspelt one is noticed) is
  * a line to err; -1 if there was any, else 0.
  */
 int conf_load(const struct conf_row *rows, size_t n, FILE *err);
+
+/* Free what conf_load allocated. */
+void conf_free(const struct conf_row *rows, size_t n);
 
 /* The table: name, type and range, default, meaning. */
 void conf_print(const struct conf_row *rows, size_t n, FILE *out);

@@ -297,8 +297,10 @@ answer_ready(struct req *rq, struct resp *rs, const char *service)
 	st = db_exec(rq->db, DB_READ, rq->request_id);
 	db_done(rq->db);
 	if (st != DB_OK) {
-		snprintf(rq->detail, sizeof(rq->detail), "%s is not ready: %s", service,
-		    db_reason(rq->db));
+		/* anybody may ask: no addresses, no names of the library's making */
+		log_line(LOG_WARN, rq->request_id, "not ready: %s", db_reason(rq->db));
+		snprintf(rq->detail, sizeof(rq->detail), "%s is not ready: %s.", service,
+		    st == DB_VERSION ? db_reason(rq->db) : "the database is out of reach");
 		return PROB_UNAVAILABLE;
 	}
 	if (next != NULL && *next != '\0') {

@@ -172,11 +172,11 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 		conf_print(rows, nrows, stdout);
 		return 0;
 	}
-	if (conf_load(rows, nrows, stderr) != 0)
+	if (conf_load(rows, nrows, stderr) != 0 || mysql_library_init(0, NULL, NULL) != 0) {
+		conf_free(rows, nrows);
 		return 2;
+	}
 	log_init(name, (enum log_level)s.log_level);
-	if (mysql_library_init(0, NULL, NULL) != 0)
-		return 2;
 	if (strcmp(mode, "-t") == 0) {
 		rc = test(&s);
 	} else {
@@ -187,5 +187,6 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 		log_line(LOG_INFO, NULL, "ended");
 	}
 	mysql_library_end();
+	conf_free(rows, nrows);
 	return rc;
 }
