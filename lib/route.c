@@ -66,6 +66,8 @@ role_of(const struct req *rq)
 		return ROLE_PUBLIC;
 	if (strcmp(role, "restricted") == 0)
 		return ROLE_RESTRICTED;
+	if (strcmp(role, "forbidden") == 0)
+		return ROLE_FORBIDDEN;
 	return ROLE_NONE;
 }
 
@@ -359,6 +361,8 @@ handle(
 	}
 	if (rq->method != METHOD_OPTIONS && (rq->role = role_of(rq)) == ROLE_NONE)
 		return PROB_UNAUTHORIZED;
+	if (rq->role == ROLE_FORBIDDEN)
+		return PROB_FORBIDDEN;
 	if (*allow == '\0')
 		return PROB_NOT_FOUND;
 	if (r == NULL) {
@@ -367,6 +371,8 @@ handle(
 	}
 	if (r->scope == SCOPE_RESTRICTED && rq->role != ROLE_RESTRICTED)
 		return PROB_FORBIDDEN;
+	if (rq->body == NULL)
+		return PROB_PAYLOAD_TOO_LARGE;
 	read_actor(rq);
 	read_query(rq, query != NULL ? query : "", r->query);
 	if (rq->method == METHOD_POST)
@@ -395,8 +401,6 @@ route_dispatch(
 	if (strcmp(rq->path, "/readyz") == 0
 	    && (rq->method == METHOD_GET || rq->method == METHOD_HEAD))
 		pr = answer_ready(rq, rs, service);
-	else if (rq->body == NULL)
-		pr = PROB_PAYLOAD_TOO_LARGE;
 	else
 		pr = handle(routes, n, rq, rs, rq->allow, sizeof(rq->allow));
 	if (pr != PROB_NONE) {
