@@ -1,0 +1,488 @@
+"""A private, throw-away system below /tmp, run by native/stack: a port, keys and data of its own."""
+
+import atexit
+import email
+import email.policy
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections import namedtuple
+from pathlib import Path
+
+import pymysql
+import pymysql.cursors
+
+import invariants
+from client import Api
+
+TOP = Path(__file__).resolve().parents[2]
+NATIVE = TOP / "native" / "stack"
+
+Room = namedtuple("Room", "id name total price")
+User = namedtuple("User", "id name role points")
+
+# What the notifier and the pruning job may change at any time; a snapshot leaves it out.
+DELIVERY = {"status", "due_at", "attempts", "next_attempt_at", "lease_owner", "sent_at", "last_error"}
+
+_live = []
+
+
+def _cleanup():
+    for stack in list(_live):
+        stack.down()
+
+
+atexit.register(_cleanup)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def until(condition, seconds=10, step=0.05, what=None):
+    """The condition's first true value; fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what or condition}")
+        time.sleep(step)
+
+
+class Stack:
+    """native/stack up in a folder of its own.
+
+    settings: NAME=value lines of $LOYALTY_VAR/env.  prefix: a command to run native/stack under."""
+
+    def __init__(self, settings=None, prefix=(), before=None):
+        self.var = Path(tempfile.mkdtemp(prefix="ly-", dir="/tmp"))
+        self.prefix = list(prefix)
+        self.port = free_port()
+        self.settings = dict(settings or {})
+        self.api = None
+        self.used = False
+        self.journal = []
+        self._journal_lock = threading.Lock()
+        self._db = None
+        self._db_lock = threading.RLock()
+        self._mails = {}
+        self._columns = None
+        self._write_settings()
+        if before:
+            before(self)
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def environment(self):
+        env = {k: v for k, v in os.environ.items()
+               if not k.startswith(("LOYALTY_", "MAKE", "MFLAGS", "PYTEST")) and k != "HTTPS_PORT"}
+        if os.environ.get("LOYALTY_BUILD"):
+            env["LOYALTY_BUILD"] = os.environ["LOYALTY_BUILD"]
+        env.update(LOYALTY_VAR=str(self.var), HTTPS_PORT=str(self.port))
+        return env
+
+    def native(self, *args, check=True, timeout=120, stdin=None, env=None):
+        """Run native/stack; its output, an error where it failed."""
+        with tempfile.TemporaryFile() as out:
+            # a file, not a pipe: what it leaves running may hold the other end for ever
+            done = subprocess.run([*self.prefix, str(NATIVE), *args], cwd=TOP, env={**self.environment(), **(env or {})},
+                                  stdin=subprocess.DEVNULL if stdin is None else None, input=stdin,
+                                  stdout=out, stderr=subprocess.STDOUT, timeout=timeout)
+            out.seek(0)
+            text = out.read().decode("utf-8", "replace")
+        if check and done.returncode:
+            raise AssertionError(f"native/stack {' '.join(args)}: exit status {done.returncode}\n{text}\n{self.tail()}")
+        return text
+
+    def up(self):
+        _live.append(self)
+        try:
+            self.native("up")
+        except BaseException:
+            self.down()
+            raise
+        self.connect()
+        return self
+
+    def connect(self):
+        keys = {name: self.secret(f"api-key-{name}").split()[0] for name in ("public", "restricted")}
+        self.keys = keys
+        self.ca = str(self.var / "secrets" / "tls.crt")
+        self.api = Api(self.port, self.ca, keys)
+        self.api.observers.append(self._write_down)
+        self.base = f"https://localhost:{self.port}"
+
+    def down(self):
+        if self not in _live:
+            return
+        _live.remove(self)
+        keep = os.environ.get("LOYALTY_KEEP")
+        try:
+            if self.api:
+                self.api.drop()
+            self.close_db()
+            self.native("down", check=False, timeout=100)
+            reports = self.sanitizer_reports()
+        finally:
+            # whatever still has its folder open, should down have failed
+            for pid in self._strays():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+            if keep:
+                print(f"kept: {self.var}")
+            else:
+                for _ in range(20):
+                    shutil.rmtree(self.var, ignore_errors=True)
+                    if not self.var.exists():
+                        break
+                    time.sleep(0.1)
+        assert not reports, reports
+
+    def sanitizer_reports(self):
+        """What the sanitizers of a build-san found."""
+        return "\n".join(f.read_text("utf-8", "replace")[:6000] for f in sorted((self.var / "log").glob("san*")))
+
+    def _strays(self):
+        mark = str(self.var).encode()
+        found = []
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit() or int(entry) == os.getpid():
+                continue
+            try:
+                environ = Path(f"/proc/{entry}/environ").read_bytes()
+                line = Path(f"/proc/{entry}/cmdline").read_bytes()
+                cwd = os.readlink(f"/proc/{entry}/cwd").encode()
+            except OSError:
+                continue
+            if (b"LOYALTY_VAR=" + mark) in environ.split(b"\0") or mark + b"/" in line or cwd.startswith(mark + b"/"):
+                found.append(int(entry))
+        return found
+
+    def __enter__(self):
+        return self.up()
+
+    def __exit__(self, *exc):
+        self.down()
+
+    # -- files ----------------------------------------------------------------------------------
+
+    def secret(self, name):
+        return (self.var / "secrets" / name).read_text().strip()
+
+    def _write_settings(self):
+        (self.var / "env").write_text("".join(f"{k}={v}\n" for k, v in self.settings.items()))
+
+    def set_env(self, **settings):
+        """Change lines of $LOYALTY_VAR/env; None takes one out.  Read at the next restart."""
+        for name, value in settings.items():
+            if value is None:
+                self.settings.pop(name, None)
+            else:
+                self.settings[name] = value
+        self._write_settings()
+
+    def log(self, name):
+        """All that a service has logged."""
+        folder = self.var / "log" / name
+        text = ""
+        for file in sorted(folder.glob("@*")) + [folder / "current"]:
+            if file.exists():
+                text += file.read_text("utf-8", "replace")
+        return text
+
+    def all_logs(self):
+        """Every byte below log/."""
+        return {str(f.relative_to(self.var)): f.read_bytes() for f in (self.var / "log").rglob("*") if f.is_file()}
+
+    def access_log(self, request_id=None, wait=3):
+        """Entries of nginx's access log; with a request id those of that request (at least one)."""
+        file = self.var / "log" / "nginx" / "access.log"
+
+        def read():
+            lines = file.read_text("utf-8").splitlines() if file.exists() else []
+            entries = [json.loads(line) for line in lines if line.strip()]
+            return [e for e in entries if request_id is None or e.get("request_id") == request_id]
+
+        if request_id is None:
+            return read()
+        return until(read, wait, what=f"{request_id} in the access log")
+
+    def tail(self):
+        return "\n".join(f"--- {name}\n{data[-1500:].decode('utf-8', 'replace')}"
+                         for name, data in sorted(self.all_logs().items()) if data)
+
+    # -- processes ------------------------------------------------------------------------------
+
+    def pids(self, name):
+        """The processes of a service's program (of nginx: the master)."""
+        return [int(line) for line in self.native("pid", name).split()]
+
+    def all_pids(self, name):
+        """{pid: program} of everything that belongs to a service."""
+        lines = self.native("pid", "-a", name).split("\n")
+        return {int(pid): comm for pid, _, comm in (line.partition(" ") for line in lines if line)}
+
+    def kill(self, name, sig=signal.SIGKILL):
+        """Signal the processes of a service's program."""
+        pids = self.pids(name)
+        assert pids, f"{name}: nothing to kill"
+        for pid in pids:
+            os.kill(pid, sig)
+        return pids
+
+    def sv(self, what, name, check=True):
+        done = subprocess.run(["sv", "-w", "20", what, str(self.var / "service" / name)],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=40)
+        if check and done.returncode:
+            raise AssertionError(f"sv {what} {name}: {done.stdout}")
+        return done.stdout
+
+    def stop(self, name):
+        self.sv("down", name)
+
+    def start(self, name):
+        self.sv("up", name)
+
+    def restart(self, name):
+        self.native("restart", name)
+        if name == "db":
+            self.close_db()
+
+    def ready(self, seconds=20):
+        """Wait until /readyz is fine."""
+
+        def fine():
+            try:
+                return self.api.get("/readyz", key=None, check=False).status == 200
+            except Exception:
+                return False
+
+        until(fine, seconds, what="/readyz 200")
+
+    # -- database -------------------------------------------------------------------------------
+
+    @property
+    def db_socket(self):
+        return str(self.var / "run" / "db.sock")
+
+    def db(self, **how):
+        """A new connection as the server's root."""
+        options = dict(unix_socket=self.db_socket, user=pwd.getpwuid(os.getuid()).pw_name, charset="utf8mb4",
+                       autocommit=True, connect_timeout=10, read_timeout=60)
+        options.update(how)
+        connection = pymysql.connect(**options)
+        with connection.cursor() as cursor:
+            cursor.execute("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', collation_connection = 'utf8mb4_bin'")
+        return connection
+
+    def service_db(self, account):
+        """A new connection as loyalty_ACCOUNT."""
+        return pymysql.connect(unix_socket=self.db_socket, user=f"loyalty_{account}",
+                               password=self.secret(f"db-{account}").split("\n")[0], charset="utf8mb4",
+                               autocommit=True, connect_timeout=10, read_timeout=30)
+
+    def sql(self, statement, args=None, dicts=False):
+        """Rows of a statement, run as the server's root."""
+        with self._db_lock:
+            for attempt in (0, 1):
+                if self._db is None:
+                    self._db = self.db()
+                try:
+                    kind = pymysql.cursors.DictCursor if dicts else pymysql.cursors.Cursor
+                    with self._db.cursor(kind) as cursor:
+                        cursor.execute(statement, args)
+                        return list(cursor.fetchall())
+                except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as e:
+                    if attempt or e.args[0] not in (0, 2006, 2013, 1927, 4031):
+                        raise
+                    self.close_db()
+
+    def value(self, statement, args=None):
+        rows = self.sql(statement, args)
+        return rows[0][0] if rows else None
+
+    def close_db(self):
+        with self._db_lock:
+            if self._db is not None:
+                try:
+                    self._db.close()
+                except Exception:
+                    pass
+                self._db = None
+
+    # -- things to test with --------------------------------------------------------------------
+
+    def room(self, total=10, price=100, name=None, id_=None, archived=0):
+        """A new room, all of it available."""
+        id_ = id_ or str(uuid.uuid4())
+        name = name or f"Room {id_[:8]}"
+        self.sql("INSERT INTO loyalty.room (id, name, total_amount, available_amount, required_points, archived, reservable)"
+                 " VALUES (UNHEX(REPLACE(%s, '-', '')), %s, %s, %s, %s, %s, %s)",
+                 (id_, name, total, total, price, archived, int(total > 0 and not archived)))
+        return Room(id_, name, total, price)
+
+    def user(self, points=0, name=None, role="USER", id_=None):
+        """A new user with so many points, of which the history tells."""
+        id_ = id_ or str(uuid.uuid4())
+        name = name or f"User {id_[:8]}"
+        self.sql("INSERT INTO loyalty.user (id, name, role, bonus_points) VALUES (UNHEX(REPLACE(%s, '-', '')), %s, %s, %s)",
+                 (id_, name, role, points))
+        return User(id_, name, role, points)
+
+    def archive(self, room, archived=1):
+        self.sql("UPDATE loyalty.room SET archived = %s, reservable = (archived = 0 AND available_amount > 0)"
+                 " WHERE id = UNHEX(REPLACE(%s, '-', ''))", (archived, room.id))
+
+    def set_status(self, reservation_id, status):
+        """What staff do, done by hand: RELEASED or REJECTED."""
+        connection = self.db(autocommit=False)
+        try:
+            with connection.cursor() as c:
+                rid = uuid.UUID(reservation_id).bytes
+                c.execute("SELECT status, room_id FROM loyalty.reservation WHERE id = %s FOR UPDATE", (rid,))
+                was, room = c.fetchone()
+                c.execute("SET @loyalty_actor = 'staff', @loyalty_request_id = %s, @loyalty_reservation = %s",
+                          ("s-" + uuid.uuid4().hex[:12], rid))
+                if was == "RESERVED":
+                    c.execute("UPDATE loyalty.room SET available_amount = available_amount + 1, reservable = (archived = 0)"
+                              " WHERE id = %s", (room,))
+                c.execute("UPDATE loyalty.reservation SET status = %s, updated_at = UTC_TIMESTAMP(6) WHERE id = %s",
+                          (status, rid))
+            connection.commit()
+        finally:
+            connection.close()
+
+    def balance(self, user):
+        return self.value("SELECT bonus_points FROM loyalty.user WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
+
+    def available(self, room):
+        return self.value("SELECT available_amount FROM loyalty.room WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+
+    def reserve(self, room, user, **how):
+        """POST /v1/reservations; the answer."""
+        return self.api.post("/v1/reservations", {"room_id": room.id, "user": {"id": user.id}}, **how)
+
+    def adjust(self, user, amount, reason="a test", **how):
+        """POST /v1/users/{id}/points; the answer."""
+        how.setdefault("key", "restricted")
+        return self.api.post(f"/v1/users/{user.id}/points", {"amount": amount, "reason": reason}, **how)
+
+    def cancel(self, reservation_id, **how):
+        return self.api.post(f"/v1/reservations/{reservation_id}/cancel", **how)
+
+    def reservations(self, user=None, room=None):
+        where, args = "1", []
+        if user:
+            where, args = where + " AND user_id = UNHEX(REPLACE(%s, '-', ''))", args + [user.id]
+        if room:
+            where, args = where + " AND room_id = UNHEX(REPLACE(%s, '-', ''))", args + [room.id]
+        return self.sql(f"SELECT * FROM loyalty.reservation WHERE {where} ORDER BY id", args, dicts=True)
+
+    def points_history(self, user):
+        return self.sql("SELECT * FROM loyalty_history.points_history WHERE user_id = UNHEX(REPLACE(%s, '-', ''))"
+                        " ORDER BY id", (user.id,), dicts=True)
+
+    # -- what is so -----------------------------------------------------------------------------
+
+    def snapshot(self, delivery=False):
+        """Every table, byte for byte: {table: (rows, digest)}.  What the notifier writes into the outbox
+        is left out unless `delivery`."""
+        if self._columns is None:
+            self._columns = {}
+            for schema, table, column in self.sql(
+                    "SELECT c.table_schema, c.table_name, c.column_name FROM information_schema.columns c"
+                    " JOIN information_schema.tables t USING (table_schema, table_name)"
+                    " WHERE t.table_type = 'BASE TABLE' AND c.table_schema IN ('loyalty', 'loyalty_history')"
+                    " ORDER BY c.table_schema, c.table_name, c.ordinal_position"):
+                self._columns.setdefault((schema, table), []).append(column)
+            assert len(self._columns) >= 9, self._columns
+        found = {}
+        for (schema, table), columns in self._columns.items():
+            if table == "outbox" and not delivery:
+                columns = [c for c in columns if c not in DELIVERY]
+            parts = ", ".join(f"COALESCE(CONCAT('+', HEX(CONVERT(`{c}` USING utf8mb4))), '-')"
+                              if not self._binary(schema, table, c) else f"COALESCE(CONCAT('+', HEX(`{c}`)), '-')"
+                              for c in columns)
+            rows, digest = self.sql(
+                f"SELECT COUNT(*), COALESCE(BIT_XOR(CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {parts}), 256), 16), 16, 10)"
+                f" AS UNSIGNED)), 0) FROM `{schema}`.`{table}`")[0]
+            found[f"{schema}.{table}"] = (rows, digest)
+        return found
+
+    def _binary(self, schema, table, column):
+        if not hasattr(self, "_kinds"):
+            self._kinds = {(s, t, c): k for s, t, c, k in self.sql(
+                "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns"
+                " WHERE table_schema IN ('loyalty', 'loyalty_history')")}
+        return "binary" in self._kinds[schema, table, column] or "blob" in self._kinds[schema, table, column]
+
+    def unchanged(self):
+        """with stack.unchanged(): … fails where a byte of any table has changed meanwhile."""
+        return Unchanged(self)
+
+    def _write_down(self, a):
+        self.used = True
+        if a.method == "POST" and 200 <= a.status < 300:
+            with self._journal_lock:
+                self.journal.append(a)
+
+    def check_invariants(self):
+        """The five of the contract, recomputed from tables and histories, and what clients were told."""
+        invariants.check(self)
+        assert not self.sanitizer_reports(), self.sanitizer_reports()
+        self.used = False
+
+    def drained(self, seconds=30):
+        """Wait until no mail is PENDING; all were SENT."""
+        until(lambda: self.value("SELECT COUNT(*) FROM loyalty.outbox WHERE status = 'PENDING'") == 0, seconds, 0.1,
+              "an empty outbox")
+        dead = self.sql("SELECT id, last_error FROM loyalty.outbox WHERE status = 'DEAD'")
+        assert not dead, dead
+
+    # -- mail -----------------------------------------------------------------------------------
+
+    def mails(self):
+        """All mails that have arrived."""
+        for folder in ("new", "cur"):
+            for file in (self.var / "mail" / folder).glob("*"):
+                if file.name not in self._mails:
+                    self._mails[file.name] = email.message_from_bytes(file.read_bytes(), policy=email.policy.SMTP)
+        return list(self._mails.values())
+
+    def mails_about(self, reservation_id, count=1, seconds=15):
+        """At least so many different mails whose text names this reservation, in the order of Date and arrival."""
+
+        def found():
+            hits = [m for m in self.mails() if reservation_id in m.get_content()]
+            return hits if len({m["Message-ID"] for m in hits}) >= count else None
+
+        return until(found, seconds, 0.1, f"{count} mails about {reservation_id}")
+
+
+class Unchanged:
+    def __init__(self, stack):
+        self.stack = stack
+
+    def __enter__(self):
+        self.before = self.stack.snapshot()
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            after = self.stack.snapshot()
+            changed = {name: (self.before.get(name), after.get(name)) for name in after
+                       if self.before.get(name) != after.get(name)}
+            assert not changed, f"changed (rows, digest): {changed}"
