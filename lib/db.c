@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,12 @@
 #define ERR_STATEMENT_TIMEOUT 1969
 #define ERR_CONNECTION_KILLED 1927
 #define ERR_READ_ONLY_MODE 1836
+#define ERR_TIMEOUT 1 /* ours: no answer within the deadline */
 
 #define CONNECT_TIMEOUT_S 1
 #define SCHEMA_CHECK_MS 5000 /* how long a program may be wrong about the schema */
 #define REFUSE_MS 1000	     /* after a timeout: one probe in this time, all others are refused */
+#define AGAIN_MS 500	     /* with less time left nothing is begun again */
 #define RECOVER_MS 1000 /* to find out what became of a keyed write when the connection broke */
 #define KILL_WINDOW_MS 60000
 #define TRIES 10
@@ -319,7 +322,7 @@ may_try(struct db_conf *c)
 }
 
 static bool
-connect_any(struct db *db)
+connect_any(struct db *db, int64_t until)
 {
 	unsigned tried = 0, count;
 	char host[256];
@@ -330,21 +333,43 @@ connect_any(struct db *db)
 		if (connect_to(db, host))
 			return true;
 		db->host++;
-	} while (++tried < count && db_now_ms() - start < 3 * CONNECT_TIMEOUT_S * 1000);
+	} while (++tried < count && until - db_now_ms() >= CONNECT_TIMEOUT_S * 1000);
 	if (db_now_ms() - start >= CONNECT_TIMEOUT_S * 900)
 		atomic_store(&db->conf->bad_until_ms, db_now_ms() + REFUSE_MS);
 	return false;
 }
 
+/*
+ * Wait until the server begins to answer, or the deadline is over.  The
+ * client library's own read timeout is of the connection and in whole
+ * seconds; this one is of the call.
+ */
+static bool
+answers(struct db *db, int64_t until)
+{
+	struct pollfd p = {.fd = socket_of(db->my), .events = POLLIN};
+	int64_t left;
+	int n;
+
+	do {
+		left = until - db_now_ms();
+		n = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (n < 0 && errno == EINTR);
+	return n != 0;
+}
+
 /* Send sql and fetch the whole answer.  0, or the error's number. */
 static unsigned
-query(struct db *db, const char *sql, size_t len)
+query(struct db *db, const char *sql, size_t len, int64_t until)
 {
 	unsigned e;
 	int more;
 
-	if (mysql_real_query(db->my, sql, len) != 0
-	    || (db->res = mysql_store_result(db->my)) == NULL)
+	if (mysql_send_query(db->my, sql, len) != 0)
+		return mysql_errno(db->my);
+	if (!answers(db, until))
+		return ERR_TIMEOUT;
+	if (mysql_read_query_result(db->my) != 0 || (db->res = mysql_store_result(db->my)) == NULL)
 		if ((e = mysql_errno(db->my)) != 0)
 			return e;
 	while ((more = mysql_next_result(db->my)) == 0) {
@@ -356,31 +381,40 @@ query(struct db *db, const char *sql, size_t len)
 	return more > 0 ? mysql_errno(db->my) : 0;
 }
 
+static const char *
+error_text(const struct db *db, unsigned e)
+{
+	return e == ERR_TIMEOUT ? "no answer within the deadline" : mysql_error(db->my);
+}
+
 /* The connection broke under a call: remember to end what may still run there. */
 static void
-gave_up(struct db *db, int64_t sent_ms)
+gave_up(struct db *db, unsigned e, int64_t sent_ms)
 {
 	int64_t now = db_now_ms();
 
-	if (now - sent_ms >= (int64_t)read_timeout_s(db->conf) * 900) {
+	if (e == ERR_TIMEOUT || now - sent_ms >= (int64_t)read_timeout_s(db->conf) * 900) {
 		db->kill_id = mysql_thread_id(db->my);
 		db->kill_asked_ms = now;
-		atomic_store(&db->conf->bad_until_ms, now + REFUSE_MS);
+		/* most of a whole deadline: not locks any more, the database hangs */
+		if (now - sent_ms >= db->conf->deadline_ms * 2 / 3)
+			atomic_store(&db->conf->bad_until_ms, now + REFUSE_MS);
 	}
 	disconnect(db);
 }
 
 static enum db_status
-check_schema(struct db *db)
+check_schema(struct db *db, int64_t until)
 {
 	static const char sql[] = "CALL schema_version()";
 	int64_t now = db_now_ms();
+	unsigned e;
 
 	if (db->schema_checked_ms != 0 && now - db->schema_checked_ms < SCHEMA_CHECK_MS)
 		return DB_OK;
-	if (query(db, sql, sizeof(sql) - 1) != 0) {
-		snprintf(db->reason, sizeof(db->reason), "schema_version: %s", mysql_error(db->my));
-		gave_up(db, now);
+	if ((e = query(db, sql, sizeof(sql) - 1, until)) != 0) {
+		snprintf(db->reason, sizeof(db->reason), "schema_version: %s", error_text(db, e));
+		gave_up(db, e, now);
 		return DB_DOWN;
 	}
 	if (!db_row(db) || db_number(db, 0) != LOYALTY_SCHEMA_VERSION) {
@@ -398,7 +432,7 @@ check_schema(struct db *db)
 
 /* See to it that there is a connection that lives and a schema that fits. */
 static enum db_status
-ready(struct db *db)
+ready(struct db *db, int64_t until)
 {
 	enum db_status st;
 	int tries;
@@ -412,10 +446,10 @@ ready(struct db *db)
 			log_line(LOG_INFO, NULL, "db: connection found closed, connecting again");
 			disconnect(db);
 		}
-		if (db->my == NULL && !connect_any(db))
+		if (db->my == NULL && !connect_any(db, until))
 			return DB_DOWN;
 		/* once more where the connection was dead, not where it took its time */
-		if ((st = check_schema(db)) != DB_DOWN || tries > 0 || db->kill_id != 0)
+		if ((st = check_schema(db, until)) != DB_DOWN || tries > 0 || db->kill_id != 0)
 			return st;
 	}
 }
@@ -425,9 +459,9 @@ ready(struct db *db)
 static bool
 is_lost(unsigned e)
 {
-	return e == CR_SERVER_GONE_ERROR || e == CR_SERVER_LOST || e == CR_MALFORMED_PACKET
-	       || e == CR_UNKNOWN_ERROR || e == CR_COMMANDS_OUT_OF_SYNC || e == ER_SERVER_SHUTDOWN
-	       || e == ERR_CONNECTION_KILLED || e == ER_QUERY_INTERRUPTED
+	return e == ERR_TIMEOUT || e == CR_SERVER_GONE_ERROR || e == CR_SERVER_LOST
+	       || e == CR_MALFORMED_PACKET || e == CR_UNKNOWN_ERROR || e == CR_COMMANDS_OUT_OF_SYNC
+	       || e == ER_SERVER_SHUTDOWN || e == ERR_CONNECTION_KILLED || e == ER_QUERY_INTERRUPTED
 	       || e == ERR_STATEMENT_TIMEOUT;
 }
 
@@ -484,31 +518,33 @@ db_exec(struct db *db, enum db_mode mode, const char *request_id)
 		return DB_FAILED;
 	}
 	for (attempt = 0; attempt < TRIES && db_now_ms() < until; attempt++) {
-		if ((st = ready(db)) == DB_DOWN && in_doubt) {
+		if ((st = ready(db, until)) == DB_DOWN && in_doubt) {
 			pause_ms(100);
 			continue;
 		}
 		if (st != DB_OK)
 			return in_doubt && mode != DB_READ ? DB_UNKNOWN : st;
 		sent = db_now_ms();
-		if ((e = query(db, db->sql.p, db->sql.len)) == 0) {
+		if ((e = query(db, db->sql.p, db->sql.len, until)) == 0) {
 			if (atomic_load_explicit(&db->conf->bad_until_ms, memory_order_relaxed)
 			    != 0)
 				atomic_store(&db->conf->bad_until_ms, 0);
 			return DB_OK;
 		}
-		snprintf(db->reason, sizeof(db->reason), "%s: %s", db->name, mysql_error(db->my));
+		snprintf(db->reason, sizeof(db->reason), "%s: %s", db->name, error_text(db, e));
 		log_line(
-		    LOG_WARN, request_id, "db: %s: error %u: %s", db->name, e, mysql_error(db->my));
+		    LOG_WARN, request_id, "db: %s: error %u: %s", db->name, e, error_text(db, e));
 		db_done(db);
 		if (is_lost(e)) {
-			gave_up(db, sent);
+			gave_up(db, e, sent);
 			if (mode == DB_ONCE)
 				return DB_UNKNOWN;
 			if (!in_doubt && until > db_now_ms() + RECOVER_MS)
 				until = db_now_ms() + RECOVER_MS;
 			in_doubt = true;
 		} else if (is_collision(e)) {
+			if (until - db_now_ms() < AGAIN_MS)
+				return in_doubt && mode != DB_READ ? DB_UNKNOWN : DB_DOWN;
 			back_off(attempt);
 		} else {
 			disconnect(db);

@@ -11,7 +11,7 @@
 /* A test by its function's name; NUMBERED: of a scenario of the contract's list (E042). */
 #define TEST(f)                                                                                    \
 	{                                                                                          \
-		#f, f                                                                              \
+#f, f                                                                              \
 	}
 #define NUMBERED(number, f)                                                                        \
 	{                                                                                          \

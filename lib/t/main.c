@@ -1,4 +1,5 @@
 #include <CUnit/Basic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,11 +8,33 @@
 #include "check.h"
 #include "log.h"
 
-#define SUITE(module) {#module, NULL, NULL, NULL, NULL, tests_##module}
+#define SUITE(module)                                                                              \
+	{                                                                                          \
+#module, NULL, NULL, NULL, NULL, tests_##module                                    \
+	}
+
+/* Register the suites of these names, or all where none is given; false: there is no such. */
+static bool
+choose(CU_SuiteInfo *all, char **names)
+{
+	CU_SuiteInfo one[2] = {CU_SUITE_INFO_NULL, CU_SUITE_INFO_NULL};
+	size_t i;
+
+	if (*names == NULL)
+		return CU_register_suites(all) == CUE_SUCCESS;
+	for (; *names != NULL; names++) {
+		for (i = 0; all[i].pName != NULL && strcmp(all[i].pName, *names) != 0; i++)
+			;
+		one[0] = all[i];
+		if (one[0].pName == NULL || CU_register_suites(one) != CUE_SUCCESS)
+			return false;
+	}
+	return true;
+}
 
 /*
- * All unit tests, in one program.  With arguments it is a server for one of
- * them: `fcgi …` or `service …`.
+ * check [SUITE …]           unit tests: these modules', or all
+ * check -fcgi …, -service …  a server that one of them needs
  */
 int
 main(int argc, char **argv)
@@ -22,14 +45,14 @@ main(int argc, char **argv)
 	    SUITE(service), CU_SUITE_INFO_NULL};
 	unsigned failed = 1, run = 0;
 
-	if (argc > 1 && strcmp(argv[1], "fcgi") == 0)
+	if (argc > 1 && strcmp(argv[1], "-fcgi") == 0)
 		return fcgi_server(argc - 1, argv + 1);
-	if (argc > 1 && strcmp(argv[1], "service") == 0)
+	if (argc > 1 && strcmp(argv[1], "-service") == 0)
 		return service_server(argc - 1, argv + 1);
 	log_init("check", LOG_ERROR);
 	if (mysql_library_init(0, NULL, NULL) != 0)
 		return 1;
-	if (CU_initialize_registry() == CUE_SUCCESS && CU_register_suites(suites) == CUE_SUCCESS) {
+	if (CU_initialize_registry() == CUE_SUCCESS && choose(suites, argv + 1)) {
 		CU_basic_set_mode(CU_BRM_NORMAL);
 		CU_basic_run_tests();
 		failed = CU_get_number_of_failures() + CU_get_number_of_suites_failed();

@@ -249,7 +249,8 @@ exchange_header(const struct exchange *x, const char *name, size_t *len, int *co
 	while (p < end) {
 		const char *eol = memmem(p, (size_t)(end - p), "\r\n", 2);
 
-		if ((size_t)(eol - p) > n + 1 && memcmp(p, name, n) == 0 && memcmp(p + n, ": ", 2) == 0) {
+		if ((size_t)(eol - p) > n + 1 && memcmp(p, name, n) == 0
+		    && memcmp(p + n, ": ", 2) == 0) {
 			if (seen++ == 0) {
 				found = p + n + 2;
 				found_len = (size_t)(eol - found);
@@ -268,14 +269,16 @@ exchange_header(const struct exchange *x, const char *name, size_t *len, int *co
 static const char *
 head_fault(const struct exchange *x)
 {
-	static const char *const once[] = {"Status", "Content-Type", "Content-Length", "ETag", "Cache-Control",
-	    "Link", "Location", "Allow", "Retry-After", "WWW-Authenticate", "Idempotency-Replayed"};
+	static const char *const once[] = {"Status", "Content-Type", "Content-Length", "ETag",
+	    "Cache-Control", "Link", "Location", "Allow", "Retry-After", "WWW-Authenticate",
+	    "Idempotency-Replayed"};
 	const char *p = x->out.p, *end = x->out.p + x->head_len - 2;
 	size_t i;
 	int count;
 
 	while (p < end) {
-		const char *eol = memmem(p, (size_t)(end + 2 - p), "\r\n", 2), *colon = memchr(p, ':', (size_t)(eol - p));
+		const char *eol = memmem(p, (size_t)(end + 2 - p), "\r\n", 2),
+			   *colon = memchr(p, ':', (size_t)(eol - p));
 
 		if (colon == NULL || colon == p || colon[1] != ' ')
 			return "a header line is ill-formed";
@@ -305,8 +308,10 @@ problem_fault(const struct exchange *x, struct json_object *o, int status)
 	type = exchange_header(x, "Content-Type", &len, NULL);
 	if (len != 24 || memcmp(type, "application/problem+json", len) != 0)
 		return "a problem is not of type application/problem+json";
-	if (!json_object_object_get_ex(o, "type", &v) || strncmp(json_object_get_string(v), "/problems/", 10) != 0)
+	if (!json_object_object_get_ex(o, "type", &v)
+	    || strncmp(json_object_get_string(v), "/problems/", 10) != 0)
 		return "a problem has no type";
+	type = json_object_get_string(v);
 	if (!json_object_object_get_ex(o, "status", &v) || json_object_get_int(v) != status)
 		return "a problem has another status than its answer";
 	if (!json_object_object_get_ex(o, "title", &v) || *json_object_get_string(v) == '\0')
@@ -315,7 +320,8 @@ problem_fault(const struct exchange *x, struct json_object *o, int status)
 		return "a problem has no detail";
 	if (!json_object_object_get_ex(o, "request_id", &v) || *json_object_get_string(v) == '\0')
 		return "a problem has no request id";
-	if (json_object_object_get_ex(o, "errors", &v) != (status == 422 || x->rq.nfaults > 0))
+	if (json_object_object_get_ex(o, "errors", NULL)
+	    != (strcmp(type, "/problems/validation") == 0))
 		return "errors without validation, or validation without errors";
 	return NULL;
 }
@@ -328,7 +334,8 @@ problem_fault(const struct exchange *x, struct json_object *o, int status)
 const char *
 exchange_fault(const struct exchange *x)
 {
-	static const int known[] = {200, 201, 204, 304, 400, 401, 403, 404, 405, 413, 415, 422, 500, 503};
+	static const int known[] = {
+	    200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 413, 415, 422, 500, 503};
 	const char *why, *s = exchange_header(x, "Status", NULL, NULL), *length;
 	size_t i, body_len = x->out.len - x->head_len;
 	int status = s != NULL ? atoi(s) : 0;
@@ -352,7 +359,8 @@ exchange_fault(const struct exchange *x)
 	if (status >= 400)
 		why = problem_fault(x, o, status);
 	json_object_put(o);
-	if (why == NULL && status == 401 && exchange_header(x, "WWW-Authenticate", NULL, NULL) == NULL)
+	if (why == NULL && status == 401
+	    && exchange_header(x, "WWW-Authenticate", NULL, NULL) == NULL)
 		why = "401 without WWW-Authenticate";
 	if (why == NULL && status == 405 && exchange_header(x, "Allow", NULL, NULL) == NULL)
 		why = "405 without Allow";

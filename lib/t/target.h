@@ -49,10 +49,12 @@ void exchange_body(struct exchange *x, const char *body, size_t len);
 void exchange_run(struct exchange *x);
 void exchange_free(struct exchange *x);
 
-/* The value of a header of the answer, of *len bytes, or NULL.  *count where not NULL: how often it is there. */
+/* The value of a header of the answer, of *len bytes, or NULL.  *count where not NULL: how often it
+ * is there. */
 const char *exchange_header(const struct exchange *x, const char *name, size_t *len, int *count);
 
-/* The answer as it must be whatever was asked: see the definition.  NULL, or what is wrong (static). */
+/* The answer as it must be whatever was asked: see the definition.  NULL, or what is wrong
+ * (static). */
 const char *exchange_fault(const struct exchange *x);
 
 #endif

@@ -17,8 +17,8 @@ static const struct conf_row rows[] = {
     {"LOYALTY_T_NEEDED", CONF_TEXT, 0, 0, NULL, "!", "must be there", &needed},
 };
 static const char *const names[] = {"LOYALTY_T_TEXT", "LOYALTY_T_SECRET", "LOYALTY_T_SECRET_FILE",
-    "LOYALTY_T_NUMBER", "LOYALTY_T_CHOICE", "LOYALTY_T_NEEDED", "LOYALTY_T_TEXT_FILE", "LOYALTY_T_NUMBE",
-    "LOYALTY_T_NUMBERS", "LOYALTY_", "LOYALTY_T_SECRET_FILES", "LOYALTYX"};
+    "LOYALTY_T_NUMBER", "LOYALTY_T_CHOICE", "LOYALTY_T_NEEDED", "LOYALTY_T_TEXT_FILE",
+    "LOYALTY_T_NUMBE", "LOYALTY_T_NUMBERS", "LOYALTY_", "LOYALTY_T_SECRET_FILES", "LOYALTYX"};
 
 /* What conf_load has written of faults; overwritten by the next call. */
 static char faults[2000];
@@ -65,8 +65,10 @@ static void
 refused(int rc, const char *what, const char *also)
 {
 	CHECK(rc == -1, "%s is taken", what);
-	CHECK(strstr(faults, what) != NULL && strstr(faults, also) != NULL, "the fault is '%s'", faults);
-	CHECK(*faults != '\0' && faults[strlen(faults) - 1] == '\n', "the fault is a line: '%s'", faults);
+	CHECK(strstr(faults, what) != NULL && strstr(faults, also) != NULL, "the fault is '%s'",
+	    faults);
+	CHECK(*faults != '\0' && faults[strlen(faults) - 1] == '\n', "the fault is a line: '%s'",
+	    faults);
 }
 
 static void
@@ -76,7 +78,7 @@ conf_falls_back(void)
 	CHECK(text == NULL && secret == NULL && number == 8 && choice == 1, "fallbacks");
 	CHECK(LOAD("LOYALTY_T_TEXT=", "LOYALTY_T_NUMBER=", "LOYALTY_T_CHOICE=", "LOYALTY_T_SECRET=",
 		  "LOYALTY_T_SECRET_FILE=")
-		== 0,
+		  == 0,
 	    "%s", faults);
 	CHECK(text == NULL && secret == NULL && number == 8 && choice == 1, "empty is unset");
 	forget();
@@ -85,14 +87,17 @@ conf_falls_back(void)
 static void
 conf_takes_what_is_set(void)
 {
-	CHECK(LOAD("LOYALTY_T_TEXT=a=b", "LOYALTY_T_SECRET= s ", "LOYALTY_T_NUMBER=-5", "LOYALTY_T_CHOICE=tls")
-		== 0,
+	CHECK(LOAD("LOYALTY_T_TEXT=a=b", "LOYALTY_T_SECRET= s ", "LOYALTY_T_NUMBER=-5",
+		  "LOYALTY_T_CHOICE=tls")
+		  == 0,
 	    "%s", faults);
 	CHECK(text != NULL && strcmp(text, "a=b") == 0, "text");
 	CHECK(secret != NULL && strcmp(secret, " s ") == 0, "secret");
 	CHECK(needed != NULL && strcmp(needed, "yes") == 0, "needed");
 	CHECK(number == -5 && choice == 2, "number %d, choice %d", number, choice);
-	CHECK(LOAD("LOYALTY_T_NUMBER=64", "LOYALTY_T_CHOICE=off") == 0 && number == 64 && choice == 0, "ends");
+	CHECK(
+	    LOAD("LOYALTY_T_NUMBER=64", "LOYALTY_T_CHOICE=off") == 0 && number == 64 && choice == 0,
+	    "ends");
 	CHECK(LOAD("LOYALTYX=1") == 0, "a name that is not ours: %s", faults);
 	forget();
 }
@@ -100,8 +105,8 @@ conf_takes_what_is_set(void)
 static void
 conf_refuses_bad_integers(void)
 {
-	static const char *const bad[] = {"65", "-6", "eight", "8x", "8 ", "1.5", "1e1", "0x10", "-", "99999999999",
-	    "99999999999999999999999999", "4294967304", "8,9", "\xd9\xa8"};
+	static const char *const bad[] = {"65", "-6", "eight", "8x", "8 ", "1.5", "1e1", "0x10",
+	    "-", "99999999999", "99999999999999999999999999", "4294967304", "8,9", "\xd9\xa8"};
 	char setting[64];
 	size_t i;
 
@@ -116,7 +121,8 @@ conf_refuses_bad_integers(void)
 static void
 conf_refuses_bad_choices(void)
 {
-	static const char *const bad[] = {"on", "starttl", "starttlss", "OFF", "off|starttls", "|", "of"};
+	static const char *const bad[] = {
+	    "on", "starttl", "starttlss", "OFF", "off|starttls", "|", "of"};
 	char setting[64];
 	size_t i;
 
@@ -130,8 +136,8 @@ conf_refuses_bad_choices(void)
 static void
 conf_refuses_unknown_names(void)
 {
-	static const char *const bad[] = {"LOYALTY_T_NUMBE", "LOYALTY_T_NUMBERS", "LOYALTY_", "LOYALTY_T_TEXT_FILE",
-	    "LOYALTY_T_SECRET_FILES"};
+	static const char *const bad[] = {"LOYALTY_T_NUMBE", "LOYALTY_T_NUMBERS", "LOYALTY_",
+	    "LOYALTY_T_TEXT_FILE", "LOYALTY_T_SECRET_FILES"};
 	char setting[64];
 	size_t i;
 
@@ -153,7 +159,8 @@ conf_refuses_a_missing_one(void)
 static void
 conf_names_every_fault(void)
 {
-	int rc = LOAD("LOYALTY_T_NEEDED=", "LOYALTY_T_NUMBER=x", "LOYALTY_T_CHOICE=x", "LOYALTY_T_NUMBERS=1");
+	int rc = LOAD(
+	    "LOYALTY_T_NEEDED=", "LOYALTY_T_NUMBER=x", "LOYALTY_T_CHOICE=x", "LOYALTY_T_NUMBERS=1");
 
 	refused(rc, "LOYALTY_T_NEEDED", "LOYALTY_T_NUMBER is");
 	refused(rc, "LOYALTY_T_CHOICE", "LOYALTY_T_NUMBERS");
@@ -178,9 +185,13 @@ load_file(const char *content, size_t len)
 static void
 conf_reads_the_first_line_of_a_secret_file(void)
 {
-	CHECK(load_file("s3cret\nsecond\n", 14) == 0 && secret != NULL && strcmp(secret, "s3cret") == 0, "two lines");
-	CHECK(load_file("s3cret", 6) == 0 && secret != NULL && strcmp(secret, "s3cret") == 0, "no line feed");
-	CHECK(load_file("  \n", 3) == 0 && secret != NULL && strcmp(secret, "  ") == 0, "blanks are kept");
+	CHECK(load_file("s3cret\nsecond\n", 14) == 0 && secret != NULL
+		  && strcmp(secret, "s3cret") == 0,
+	    "two lines");
+	CHECK(load_file("s3cret", 6) == 0 && secret != NULL && strcmp(secret, "s3cret") == 0,
+	    "no line feed");
+	CHECK(load_file("  \n", 3) == 0 && secret != NULL && strcmp(secret, "  ") == 0,
+	    "blanks are kept");
 	forget();
 }
 
@@ -190,7 +201,8 @@ conf_refuses_bad_secret_files(void)
 	refused(load_file("", 0), "LOYALTY_T_SECRET_FILE", "/secret");
 	CHECK(secret == NULL, "a secret of nothing");
 	refused(load_file("\nsecond\n", 8), "LOYALTY_T_SECRET_FILE", "/secret");
-	refused(LOAD("LOYALTY_T_SECRET_FILE=/nonexistent/x"), "LOYALTY_T_SECRET_FILE", "No such file");
+	refused(
+	    LOAD("LOYALTY_T_SECRET_FILE=/nonexistent/x"), "LOYALTY_T_SECRET_FILE", "No such file");
 	refused(LOAD("LOYALTY_T_SECRET_FILE=/tmp"), "LOYALTY_T_SECRET_FILE", "/tmp");
 	forget();
 }
@@ -198,8 +210,8 @@ conf_refuses_bad_secret_files(void)
 static void
 conf_refuses_a_secret_given_twice(void)
 {
-	refused(LOAD("LOYALTY_T_SECRET=topsecret", "LOYALTY_T_SECRET_FILE=/dev/null"), "LOYALTY_T_SECRET",
-	    "LOYALTY_T_SECRET_FILE");
+	refused(LOAD("LOYALTY_T_SECRET=topsecret", "LOYALTY_T_SECRET_FILE=/dev/null"),
+	    "LOYALTY_T_SECRET", "LOYALTY_T_SECRET_FILE");
 	CHECK(strstr(faults, "topsecret") == NULL, "the secret is shown");
 	CHECK(secret == NULL, "the secret is set");
 	forget();
@@ -215,11 +227,13 @@ conf_prints_the_table(void)
 	conf_print(rows, sizeof(rows) / sizeof(rows[0]), f);
 	fclose(f);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		CHECK(strstr(out, rows[i].name) != NULL && strstr(out, rows[i].help) != NULL, "%s", rows[i].name);
+		CHECK(strstr(out, rows[i].name) != NULL && strstr(out, rows[i].help) != NULL, "%s",
+		    rows[i].name);
 	CHECK(strstr(out, "LOYALTY_T_SECRET_FILE") != NULL, "the file of a secret");
 	CHECK(strstr(out, "-5 to 64  (default: 8)") != NULL, "range and default: %s", out);
 	CHECK(strstr(out, "off|starttls|tls  (default: starttls)") != NULL, "choices");
-	CHECK(strstr(out, "(required)") != NULL && strstr(out, "(default: none)") != NULL, "none and required");
+	CHECK(strstr(out, "(required)") != NULL && strstr(out, "(default: none)") != NULL,
+	    "none and required");
 }
 
 CU_TestInfo tests_conf[] = {

@@ -56,7 +56,8 @@ takes(const char *s, size_t len, const char *want)
 
 	if (!CHECK(why == NULL, "'%.*s' is refused: %s", (int)len, s, why != NULL ? why : ""))
 		return;
-	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_object_to_json_string_ext(
+	    o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	CHECK_TEXT(s, text, strlen(text), want);
 	json_object_put(o);
 }
@@ -149,9 +150,10 @@ read_refuses_a_name_given_twice_however_spelled(void)
 static void
 read_refuses_bad_utf8(void)
 {
-	static const char *const bad[] = {"\"\xc0\x80\"", "\"\xf0\"", "\"\xed\xa0\x80\"", "\"\xff\"",
-	    "\"\x80\"", "\"\xc3\"", "\"\xe2\x82\"", "\"\xf4\x90\x80\x80\"", "{\"\xc0\x80\":1}", "\xc3\xa9",
-	    "[\"a\",\"\xf8\x88\x80\x80\x80\"]", "\"\xed\xb0\x80\xed\xa0\x80\""};
+	static const char *const bad[] = {"\"\xc0\x80\"", "\"\xf0\"", "\"\xed\xa0\x80\"",
+	    "\"\xff\"", "\"\x80\"", "\"\xc3\"", "\"\xe2\x82\"", "\"\xf4\x90\x80\x80\"",
+	    "{\"\xc0\x80\":1}", "\xc3\xa9", "[\"a\",\"\xf8\x88\x80\x80\x80\"]",
+	    "\"\xed\xb0\x80\xed\xa0\x80\""};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -176,10 +178,10 @@ read_refuses_nul(void)
 static void
 read_refuses_lone_surrogates(void)
 {
-	static const char *const bad[] = {"\"\\ud800\"", "\"\\udc00\"", "\"\\uDBFF\"", "\"\\uDFFF\"",
-	    "\"\\ud800\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\n\"", "\"\\ud800\\u0041\"",
-	    "\"\\udc00\\ud800\"", "\"\\ud83d\\ude00\\ude00\"", "{\"\\ud800\":1}", "\"\\ud800\\\"", "\"\\ud800\\u",
-	    "\"\\ud800\\uDC0\""};
+	static const char *const bad[] = {"\"\\ud800\"", "\"\\udc00\"", "\"\\uDBFF\"",
+	    "\"\\uDFFF\"", "\"\\ud800\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\n\"",
+	    "\"\\ud800\\u0041\"", "\"\\udc00\\ud800\"", "\"\\ud83d\\ude00\\ude00\"",
+	    "{\"\\ud800\":1}", "\"\\ud800\\\"", "\"\\ud800\\u", "\"\\ud800\\uDC0\""};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -198,9 +200,10 @@ read_refuses_a_byte_order_mark(void)
 static void
 read_refuses_bad_escapes_and_controls(void)
 {
-	static const char *const bad[] = {"\"\\x41\"", "\"\\'\"", "\"\\a\"", "\"\\U0041\"", "\"\\u41\"",
-	    "\"\\u004g\"", "\"\\u+041\"", "\"\\u 041\"", "\"\\\"", "\"\\", "\"\\u", "\"\\u004", "\"a\nb\"", "\"a\tb\"",
-	    "\"\x01\"", "\"\x1f\"", "\"\r\"", "\"abc", "\"", "'a'", "{'a':1}", "{a:1}"};
+	static const char *const bad[] = {"\"\\x41\"", "\"\\'\"", "\"\\a\"", "\"\\U0041\"",
+	    "\"\\u41\"", "\"\\u004g\"", "\"\\u+041\"", "\"\\u 041\"", "\"\\\"", "\"\\", "\"\\u",
+	    "\"\\u004", "\"a\nb\"", "\"a\tb\"", "\"\x01\"", "\"\x1f\"", "\"\r\"", "\"abc", "\"",
+	    "'a'", "{'a':1}", "{a:1}"};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -211,9 +214,10 @@ static void
 read_refuses_bad_structure(void)
 {
 	static const char *const bad[] = {"{", "[", "}", "]", "[1", "[1,", "[,1]", "[1,]", "[1,,2]",
-	    "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{\"a\" 1}", "{\"a\"=1}", "{1:2}",
-	    "{\"a\":1]", "[1}", "[1 2]", "{\"a\":1 \"b\":2}", ":", ",", "[1;2]", "tru", "True", "TRUE", "nul",
-	    "truex", "undefined", "/*c*/1", "[1,//c\n2]", "{\"a\":1,/**/\"b\":2}", "(1)"};
+	    "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{\"a\" 1}",
+	    "{\"a\"=1}", "{1:2}", "{\"a\":1]", "[1}", "[1 2]", "{\"a\":1 \"b\":2}", ":", ",",
+	    "[1;2]", "tru", "True", "TRUE", "nul", "truex", "undefined", "/*c*/1", "[1,//c\n2]",
+	    "{\"a\":1,/**/\"b\":2}", "(1)"};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -223,9 +227,10 @@ read_refuses_bad_structure(void)
 static void
 read_refuses_bad_numbers(void)
 {
-	static const char *const bad[] = {"01", "+1", "0x10", "NaN", "-", "--1", "00", "-01", "1.", ".5",
-	    "-.5", "1e", "1e+", "1.e1", "1e1.5", "0x", "1_000", "1,000", "Infinity", "-Infinity", "inf", "nan",
-	    "1f", "1L", "1 e1", "- 1", "0b1", "0o7", "1..2", "1e1e1", "\xef\xbc\x91"};
+	static const char *const bad[] = {"01", "+1", "0x10", "NaN", "-", "--1", "00", "-01", "1.",
+	    ".5", "-.5", "1e", "1e+", "1.e1", "1e1.5", "0x", "1_000", "1,000", "Infinity",
+	    "-Infinity", "inf", "nan", "1f", "1L", "1 e1", "- 1", "0b1", "0o7", "1..2", "1e1e1",
+	    "\xef\xbc\x91"};
 	size_t i;
 	char s[64];
 
@@ -247,7 +252,8 @@ number_is(const char *s, enum json_type type, int64_t want)
 		return;
 	CHECK(json_object_get_type(o) == type, "%.40s is of type %d", s, json_object_get_type(o));
 	if (type == json_type_int)
-		CHECK(json_object_get_int64(o) == want, "%.40s is %lld", s, (long long)json_object_get_int64(o));
+		CHECK(json_object_get_int64(o) == want, "%.40s is %lld", s,
+		    (long long)json_object_get_int64(o));
 	json_object_put(o);
 }
 
@@ -273,8 +279,9 @@ read_takes_integers_exactly(void)
 static void
 read_takes_fractions_as_no_integers(void)
 {
-	static const char *const fine[] = {"1.0", "1.5", "-0.0", "1e2", "1E2", "1e+2", "1e-2", "1e400",
-	    "-1e400", "0e0", "0.1e1", "10E-1", "1e-400", "0.00000000000000000000000000000001"};
+	static const char *const fine[] = {"1.0", "1.5", "-0.0", "1e2", "1E2", "1e+2", "1e-2",
+	    "1e400", "-1e400", "0e0", "0.1e1", "10E-1", "1e-400",
+	    "0.00000000000000000000000000000001"};
 	size_t i;
 
 	for (i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
@@ -369,16 +376,18 @@ read_refuses_10000_levels_on_a_small_stack(void)
 static void
 read_refuses_every_part_of_a_text(void)
 {
-	static const char s[] = "{\"room_id\":\"0192\\u00e9\\ud83d\\ude00\",\"a\":[1.5e3,-2,true,false,null,{}],\"\xc3\xa9\":\"\\n\"}";
+	static const char s[] = "{\"room_id\":\"0192\\u00e9\\ud83d\\ude00\",\"a\":[1.5e3,-2,true,"
+				"false,null,{}],\"\xc3\xa9\":\"\\n\"}";
 	size_t i;
 
 	takes(s, sizeof(s) - 1,
-	    "{\"room_id\":\"0192\xc3\xa9\xf0\x9f\x98\x80\",\"a\":[1.5e3,-2,true,false,null,{}],\"\xc3\xa9\":\"\\n\"}");
+	    "{\"room_id\":\"0192\xc3\xa9\xf0\x9f\x98\x80\",\"a\":[1.5e3,-2,true,false,null,{}],"
+	    "\"\xc3\xa9\":\"\\n\"}");
 	for (i = 0; i < sizeof(s) - 1; i++)
 		refuses(s, i);
 	for (i = 1; i < sizeof(s) - 1; i++)
-		if (s[i] != '"' && !(s[i] >= '0' && s[i] <= '9') && s[i] != '{' && s[i] != '[' && s[i] != 't'
-		    && s[i] != 'f' && s[i] != 'n' && s[i] != '-')
+		if (s[i] != '"' && !(s[i] >= '0' && s[i] <= '9') && s[i] != '{' && s[i] != '['
+		    && s[i] != 't' && s[i] != 'f' && s[i] != 'n' && s[i] != '-')
 			refuses(s + i, sizeof(s) - 1 - i);
 }
 

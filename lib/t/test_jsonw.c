@@ -64,8 +64,10 @@ jsonw_writes_every_kind(void)
 	jsonw_name(&w, "z");
 	jsonw_int(&w, 0);
 	jsonw_close(&w);
-	writes(&w, "{\"o\":{},\"a\":[-9223372036854775808,9223372036854775807,true,false,null,\"s\",\"te\","
-		   "\"0192f4a1-7b3c-7def-8100-000000000000\",-12345678901234567890,[],{}],\"z\":0}");
+	writes(&w,
+	    "{\"o\":{},\"a\":[-9223372036854775808,9223372036854775807,true,false,null,\"s\","
+	    "\"te\","
+	    "\"0192f4a1-7b3c-7def-8100-000000000000\",-12345678901234567890,[],{}],\"z\":0}");
 }
 
 static void
@@ -100,7 +102,8 @@ jsonw_escapes_every_byte_so_that_it_reads_back(void)
 		why = json_read(b.p, b.len, &o);
 		if (!CHECK(why == NULL, "byte %02x: %s", (unsigned)c, why != NULL ? why : ""))
 			continue;
-		CHECK(json_object_get_string_len(o) == 2 && memcmp(json_object_get_string(o), text, 2) == 0,
+		CHECK(json_object_get_string_len(o) == 2
+			  && memcmp(json_object_get_string(o), text, 2) == 0,
 		    "byte %02x", (unsigned)c);
 		json_object_put(o);
 	}
@@ -219,8 +222,10 @@ jsonw_writes_nothing_once_broken(void)
 static void
 jsonw_takes_only_digits_as_digits(void)
 {
-	static const char *const bad[] = {"", "-", "1.5", "1e5", "+1", " 1", "1 ", "0x1", "1-", "--1", "NULL", "1,2"};
-	static const char *const fine[] = {"0", "-1", "1", "9007199254740993", "-9223372036854775808"};
+	static const char *const bad[] = {
+	    "", "-", "1.5", "1e5", "+1", " 1", "1 ", "0x1", "1-", "--1", "NULL", "1,2"};
+	static const char *const fine[] = {
+	    "0", "-1", "1", "9007199254740993", "-9223372036854775808"};
 	struct jsonw w;
 	size_t i;
 
@@ -290,13 +295,28 @@ jsonw_never_passes_broken_json(void)
 		for (calls = 0; calls < 12 && !jsonw_end(&w); calls++) {
 			seed = seed * 1103515245 + 12345;
 			switch (seed >> 16 & 7) {
-			case 0: jsonw_object(&w); break;
-			case 1: jsonw_array(&w); break;
-			case 2: case 3: jsonw_close(&w); break;
-			case 4: jsonw_name(&w, calls & 1 ? "a" : calls & 2 ? "b" : "c"); break;
-			case 5: jsonw_int(&w, calls); break;
-			case 6: jsonw_str(&w, "\"\n"); break;
-			default: jsonw_digits(&w, "-7", 2); break;
+			case 0:
+				jsonw_object(&w);
+				break;
+			case 1:
+				jsonw_array(&w);
+				break;
+			case 2:
+			case 3:
+				jsonw_close(&w);
+				break;
+			case 4:
+				jsonw_name(&w, calls & 1 ? "a" : calls & 2 ? "b" : "c");
+				break;
+			case 5:
+				jsonw_int(&w, calls);
+				break;
+			case 6:
+				jsonw_str(&w, "\"\n");
+				break;
+			default:
+				jsonw_digits(&w, "-7", 2);
+				break;
 			}
 		}
 		if (!jsonw_end(&w))
@@ -304,7 +324,8 @@ jsonw_never_passes_broken_json(void)
 		complete++;
 		/* a name twice is the caller's fault, not the writer's */
 		const char *why = json_read(b.p, b.len, &o);
-		CHECK(why == NULL || strstr(why, "twice") != NULL, "'%.*s': %s", (int)b.len, b.p, why);
+		CHECK(why == NULL || strstr(why, "twice") != NULL, "'%.*s': %s", (int)b.len, b.p,
+		    why);
 		json_object_put(o);
 	}
 	CHECK(complete > 1000, "only %u texts were complete", complete);

@@ -51,7 +51,9 @@ log_line_masks_control_characters(void)
 	size_t n;
 
 	check_stderr_begin();
-	log_line(LOG_ERROR, NULL, "%s", "a\nb\rc\td\x1b[31me\x7f\x01" "f\xc3\xa9");
+	log_line(LOG_ERROR, NULL, "%s",
+	    "a\nb\rc\td\x1b[31me\x7f\x01"
+	    "f\xc3\xa9");
 	s = check_stderr_end(&n);
 	CHECK(strstr(s, " a?b?c?d?[31me??f\xc3\xa9\n") != NULL, "'%s'", s);
 	CHECK(strchr(s, '\n') == s + n - 1, "one line");
@@ -68,9 +70,11 @@ log_line_cuts_long_messages(void)
 	message[sizeof(message) - 1] = '\0';
 	for (len = 900; len < sizeof(message); len += 41) {
 		check_stderr_begin();
-		log_line(LOG_ERROR, "0192f4a1-7b3c-7def-8123-456789abcdef", "%.*s", (int)len, message);
+		log_line(
+		    LOG_ERROR, "0192f4a1-7b3c-7def-8123-456789abcdef", "%.*s", (int)len, message);
 		s = check_stderr_end(&n);
-		CHECK(n <= 1280 && n >= 900 && strchr(s, '\n') == s + n - 1, "%zu: a line of %zu bytes", len, n);
+		CHECK(n <= 1280 && n >= 900 && strchr(s, '\n') == s + n - 1,
+		    "%zu: a line of %zu bytes", len, n);
 		free(s);
 	}
 }
@@ -103,7 +107,8 @@ write_many(void *arg)
 	int i;
 
 	for (i = 0; i < 500; i++)
-		log_line(LOG_ERROR, arg, "%s%s%s%s", (char *)arg, (char *)arg, (char *)arg, (char *)arg);
+		log_line(
+		    LOG_ERROR, arg, "%s%s%s%s", (char *)arg, (char *)arg, (char *)arg, (char *)arg);
 	return NULL;
 }
 
@@ -125,7 +130,10 @@ log_lines_of_several_threads_stay_whole(void)
 		pthread_join(t[i], NULL);
 	s = check_stderr_end(&n);
 	for (line = strtok(s, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++)
-		if (!CHECK(fits(line, STAMP "error check (a{40} a{160}|b{40} b{160}|c{40} c{160}|d{40} d{160})$"), "'%s'", line))
+		if (!CHECK(
+			fits(line, STAMP
+			    "error check (a{40} a{160}|b{40} b{160}|c{40} c{160}|d{40} d{160})$"),
+			"'%s'", line))
 			break;
 	CHECK(lines == 2000, "%zu lines", lines);
 	free(s);

@@ -7,7 +7,8 @@
 #include "req.h"
 #include "resp.h"
 
-static const unsigned char last[16] = {0x01, 0x92, 0xf4, 0xa1, 0x7b, 0x3c, 0x7d, 0xef, 0x81, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+static const unsigned char last[16] = {
+    0x01, 0x92, 0xf4, 0xa1, 0x7b, 0x3c, 0x7d, 0xef, 0x81, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
 static struct req rq;
 static struct resp rs;
 static struct page page;
@@ -53,7 +54,8 @@ takes(const char *cursor, size_t len)
 	rq.nquery--;
 	if (rq.nfaults == faults)
 		return !page.first;
-	CHECK(rq.nfaults == faults + 1 && strcmp(rq.faults[faults].pointer, "?cursor") == 0, "one fault, of the cursor");
+	CHECK(rq.nfaults == faults + 1 && strcmp(rq.faults[faults].pointer, "?cursor") == 0,
+	    "one fault, of the cursor");
 	CHECK(page.first, "a refused cursor is none");
 	rq.nfaults = faults;
 	return false;
@@ -68,7 +70,8 @@ limit(const char *value, int want)
 	CHECK((rq.nfaults == 0) == (want > 0), "limit=%s: %zu faults", value, rq.nfaults);
 	CHECK(page.limit == (want > 0 ? want : PAGE_DEFAULT), "limit=%s is %d", value, page.limit);
 	if (rq.nfaults > 0)
-		CHECK(strcmp(rq.faults[0].pointer, "?limit") == 0, "pointer %s", rq.faults[0].pointer);
+		CHECK(strcmp(rq.faults[0].pointer, "?limit") == 0, "pointer %s",
+		    rq.faults[0].pointer);
 }
 
 static void
@@ -85,8 +88,8 @@ page_without_parameters_is_the_first_50(void)
 static void
 page_limit_is_1_to_200(void)
 {
-	static const char *const bad[] = {"0", "-1", "abc", "201", "", "1000", "01", "+1", " 1", "1 ", "1.0", "1e2", "0x1",
-	    "99999999999999999999", "\xd9\xa1", "00", "200a"};
+	static const char *const bad[] = {"0", "-1", "abc", "201", "", "1000", "01", "+1", " 1",
+	    "1 ", "1.0", "1e2", "0x1", "99999999999999999999", "\xd9\xa1", "00", "200a"};
 	size_t i;
 
 	limit("1", 1);
@@ -107,7 +110,9 @@ page_cursor_goes_round(void)
 	page.limit = 7;
 	next_cursor(last, cursor, link, sizeof(link));
 	CHECK(strlen(cursor) == 32, "%s", cursor);
-	CHECK(strspn(cursor, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == 32, "%s", cursor);
+	CHECK(strspn(cursor, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+		  == 32,
+	    "%s", cursor);
 	CHECK(takes(cursor, strlen(cursor)), "it is refused");
 	CHECK(memcmp(page.id, last, 16) == 0 && !page.first && page.limit == 50, "it comes back");
 	for (i = 0; i < 256; i++) {
@@ -125,7 +130,8 @@ page_link_has_the_form_of_rfc_8288(void)
 	begin("/v1/rooms");
 	page.limit = 7;
 	next_cursor(last, cursor, link, sizeof(link));
-	snprintf(want, sizeof(want), "Link: </v1/rooms?limit=7&cursor=%s>; rel=\"next\"\r\n", cursor);
+	snprintf(
+	    want, sizeof(want), "Link: </v1/rooms?limit=7&cursor=%s>; rel=\"next\"\r\n", cursor);
 	CHECK_TEXT("Link", link, strlen(link), want);
 }
 
@@ -143,7 +149,10 @@ page_link_keeps_and_encodes_the_filters(void)
 	page.limit = 3;
 	next_cursor(last, cursor, link, sizeof(link));
 	snprintf(want, sizeof(want),
-	    "Link: </v1/rooms?available=true&q=a%%26b%%3Dc%%3E%%3B%%0D%%0A%%25%%22%%C3%%A9%%20%%2B~._-%%23%%2F%%3F&limit=3"
+	    "Link: "
+	    "</v1/"
+	    "rooms?available=true&q=a%%26b%%3Dc%%3E%%3B%%0D%%0A%%25%%22%%C3%%A9%%20%%2B~._-%%23%%"
+	    "2F%%3F&limit=3"
 	    "&cursor=%s>; rel=\"next\"\r\n",
 	    cursor);
 	CHECK_TEXT("Link", link, strlen(link), want);
@@ -223,9 +232,10 @@ page_cursor_with_any_bit_flipped_is_refused(void)
 static void
 page_cursor_of_another_form_is_refused(void)
 {
-	static const char *const bad[] = {"", "A", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "abcd", "================================",
-	    "../../etc/passwd", "0192f4a1-7b3c-7def-8123-456789abcdef", "                                "};
-	char cursor[64], link[300], other[80];
+	static const char *const bad[] = {"", "A", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "abcd",
+	    "================================", "../../etc/passwd",
+	    "0192f4a1-7b3c-7def-8123-456789abcdef", "                                "};
+	char cursor[64], link[300], other[130];
 	size_t i;
 
 	begin("/v1/rooms");

@@ -67,7 +67,8 @@ problem_is_found_by_name(void)
 static void
 problem_of_an_unknown_name_is_internal(void)
 {
-	static const char *const bad[] = {"", "none", "sold", "sold-out ", "SOLD-OUT", "unknown", "rate-limited"};
+	static const char *const bad[] = {
+	    "", "none", "sold", "sold-out ", "SOLD-OUT", "unknown", "rate-limited"};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

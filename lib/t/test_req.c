@@ -46,10 +46,12 @@ faults_are(const char *what, const char *const want[])
 
 	for (i = 0; want[i] != NULL && i < rq.nfaults; i++) {
 		snprintf(got, sizeof(got), "%s %s", rq.faults[i].pointer, rq.faults[i].detail);
-		CHECK(strcmp(got, want[i]) == 0, "%s: fault %zu is '%s', not '%s'", what, i, got, want[i]);
+		CHECK(strcmp(got, want[i]) == 0, "%s: fault %zu is '%s', not '%s'", what, i, got,
+		    want[i]);
 	}
-	CHECK(want[i] == NULL && i == rq.nfaults, "%s: %zu faults, the last '%s', expected '%s'", what, rq.nfaults,
-	    rq.nfaults > 0 ? rq.faults[rq.nfaults - 1].detail : "", want[i] != NULL ? want[i] : "none");
+	CHECK(want[i] == NULL && i == rq.nfaults, "%s: %zu faults, the last '%s', expected '%s'",
+	    what, rq.nfaults, rq.nfaults > 0 ? rq.faults[rq.nfaults - 1].detail : "",
+	    want[i] != NULL ? want[i] : "none");
 }
 
 #define FAULTS(what, ...) faults_are(what, (const char *const[]){__VA_ARGS__})
@@ -57,8 +59,8 @@ faults_are(const char *what, const char *const want[])
 static void
 req_param_finds_whole_names_and_counts_them(void)
 {
-	char *env[] = {(char *)"HTTP_X=1", (char *)"HTTP_X_ACTOR=a=b", (char *)"HTTP_X=2", (char *)"EMPTY=",
-	    (char *)"HTTP_X", NULL};
+	char *env[] = {(char *)"HTTP_X=1", (char *)"HTTP_X_ACTOR=a=b", (char *)"HTTP_X=2",
+	    (char *)"EMPTY=", (char *)"HTTP_X", NULL};
 	const char *v;
 	int n = -1;
 
@@ -102,8 +104,10 @@ req_fault_is_bounded(void)
 		req_fault(&rq, big, "%d %s", i, big);
 	CHECK(rq.nfaults == REQ_FAULTS_MAX, "%zu faults", rq.nfaults);
 	for (i = 0; i < REQ_FAULTS_MAX; i++) {
-		CHECK(strlen(rq.faults[i].pointer) == sizeof(rq.faults[i].pointer) - 1, "pointer %d", i);
-		CHECK(strlen(rq.faults[i].detail) == sizeof(rq.faults[i].detail) - 1, "detail %d", i);
+		CHECK(strlen(rq.faults[i].pointer) == sizeof(rq.faults[i].pointer) - 1,
+		    "pointer %d", i);
+		CHECK(
+		    strlen(rq.faults[i].detail) == sizeof(rq.faults[i].detail) - 1, "detail %d", i);
 		CHECK(atoi(rq.faults[i].detail) == i, "those that came first stay");
 	}
 }
@@ -113,8 +117,8 @@ req_fault_is_bounded(void)
 static void
 json_uuid_takes_a_uuid_only(void)
 {
-	static const char *const bad[] = {"{\"id\":1}", "{\"id\":null}", "{\"id\":[\"" ID "\"]}", "{\"id\":{}}",
-	    "{\"id\":true}"};
+	static const char *const bad[] = {
+	    "{\"id\":1}", "{\"id\":null}", "{\"id\":[\"" ID "\"]}", "{\"id\":{}}", "{\"id\":true}"};
 	struct uuid u = {{7}}, before = u;
 	size_t i;
 
@@ -151,8 +155,8 @@ json_int_takes_integers_of_the_range_only(void)
 {
 	static const char range[] = "/amount must be from -1000000000 to 1000000000",
 			  type[] = "/amount must be an integer without fraction or exponent";
-	static const char *const not_integers[] = {"\"100\"", "true", "null", "[]", "{}", "1.5", "1.0", "1e3", "1E0",
-	    "0.0", "-0.0", "1e400", "\"\""};
+	static const char *const not_integers[] = {"\"100\"", "true", "null", "[]", "{}", "1.5",
+	    "1.0", "1e3", "1E0", "0.0", "-0.0", "1e400", "\"\""};
 	char digits[402];
 	size_t i;
 
@@ -185,10 +189,12 @@ json_int_is_exact_at_the_ends_of_its_range(void)
 {
 	int64_t n = 0;
 
-	req_json_int(&rq, with_body("{\"n\":9007199254740991}"), "n", "/n", 0, 9007199254740991, &n);
+	req_json_int(
+	    &rq, with_body("{\"n\":9007199254740991}"), "n", "/n", 0, 9007199254740991, &n);
 	FAULTS("2^53 - 1", NULL);
 	CHECK(n == 9007199254740991, "%lld", (long long)n);
-	req_json_int(&rq, with_body("{\"n\":9007199254740992}"), "n", "/n", 0, 9007199254740991, &n);
+	req_json_int(
+	    &rq, with_body("{\"n\":9007199254740992}"), "n", "/n", 0, 9007199254740991, &n);
 	FAULTS("2^53", "/n must be from 0 to 9007199254740991", NULL);
 	done();
 }
@@ -258,8 +264,9 @@ json_user_needs_an_id_and_checks_the_rest(void)
 	USER("{\"user\":{\"id\":\"" ID "\",\"role\":null}}", role, NULL);
 	USER("{\"user\":{\"id\":\"" ID "\",\"role\":1}}", role, NULL);
 	USER("{\"user\":{\"id\":\"" ID "\",\"name\":null}}", "/user/name must be a string", NULL);
-	USER("{\"user\":{\"id\":\"x\",\"name\":\"\",\"role\":\"\",\"e\":1}}", "/user/id must be a UUID",
-	    "/user/name must not be empty", role, "/user/e is not a known member", NULL);
+	USER("{\"user\":{\"id\":\"x\",\"name\":\"\",\"role\":\"\",\"e\":1}}",
+	    "/user/id must be a UUID", "/user/name must not be empty", role,
+	    "/user/e is not a known member", NULL);
 	done();
 }
 
@@ -271,8 +278,10 @@ json_only_points_at_unknown_members(void)
 	req_json_only(&rq, with_body("{\"a\":1,\"b\":{\"x\":1}}"), "", names);
 	FAULTS("known ones", NULL);
 	req_json_only(&rq, with_body("{\"A\":1,\"a\":2,\"\":3,\"ab\":4}"), "", names);
-	FAULTS("unknown ones", "/A is not a known member", "/ is not a known member", "/ab is not a known member", NULL);
-	req_json_only(&rq, with_body("{\"~\":1,\"/\":2,\"m~n/o\":3,\"~1\":4,\"\xc3\xa9\":5}"), "/user", names);
+	FAULTS("unknown ones", "/A is not a known member", "/ is not a known member",
+	    "/ab is not a known member", NULL);
+	req_json_only(&rq, with_body("{\"~\":1,\"/\":2,\"m~n/o\":3,\"~1\":4,\"\xc3\xa9\":5}"),
+	    "/user", names);
 	FAULTS("escapes", "/user/~0 is not a known member", "/user/~1 is not a known member",
 	    "/user/m~0n~1o is not a known member", "/user/~01 is not a known member",
 	    "/user/\xc3\xa9 is not a known member", NULL);
@@ -283,7 +292,8 @@ json_only_points_at_unknown_members(void)
 static void
 json_only_cuts_long_names_at_a_character(void)
 {
-	static const char *const units[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "~", "/", "x"};
+	static const char *const units[] = {
+	    "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "~", "/", "x"};
 	static const char *const names[] = {NULL};
 	char body[1200], *p;
 	size_t i, lead, k;
@@ -299,7 +309,9 @@ json_only_cuts_long_names_at_a_character(void)
 			strcpy(p, "\":1}");
 			req_json_only(&rq, with_body(body), "/user", names);
 			at = rq.faults[0].pointer;
-			CHECK(rq.nfaults == 1 && strlen(at) > 60 && strlen(at) < sizeof(rq.faults[0].pointer), "'%s'", at);
+			CHECK(rq.nfaults == 1 && strlen(at) > 60
+				  && strlen(at) < sizeof(rq.faults[0].pointer),
+			    "'%s'", at);
 			why = text_fault(TEXT_NAME, at, strlen(at), 200);
 			CHECK(why == NULL, "'%s' must %s", at, why != NULL ? why : "");
 			CHECK(at[strlen(at) - 1] != '~', "'%s' ends in half an escape", at);
@@ -320,8 +332,10 @@ json_faults_come_all_at_once(void)
 	req_json_user(&rq, in, &u);
 	req_json_int(&rq, in, "amount", "/amount", 0, 1, &n);
 	req_json_only(&rq, in, "", names);
-	FAULTS("all", "/room_id is missing", "/user/id is missing", "/user/role must be \"USER\" or \"ADMIN\"",
-	    "/amount must be an integer without fraction or exponent", "/extra is not a known member", NULL);
+	FAULTS("all", "/room_id is missing", "/user/id is missing",
+	    "/user/role must be \"USER\" or \"ADMIN\"",
+	    "/amount must be an integer without fraction or exponent",
+	    "/extra is not a known member", NULL);
 	done();
 }
 
@@ -350,10 +364,13 @@ json_object_is_an_object_or_a_problem(void)
 
 	with_body("");
 	CHECK(req_json_object(&rq, false, &o) == PROB_NONE && o == NULL, "no body, none needed");
-	CHECK(req_json_object(&rq, true, &o) == PROB_MALFORMED_JSON && rq.detail[0] != '\0', "no body, one needed");
+	CHECK(req_json_object(&rq, true, &o) == PROB_MALFORMED_JSON && rq.detail[0] != '\0',
+	    "no body, one needed");
 	with_body("{}");
-	CHECK(req_json_object(&rq, true, &o) == PROB_NONE && o == rq.json && o != NULL, "an object");
-	CHECK(req_json_object(&rq, false, &o) == PROB_NONE && o == rq.json, "an object that is not needed");
+	CHECK(
+	    req_json_object(&rq, true, &o) == PROB_NONE && o == rq.json && o != NULL, "an object");
+	CHECK(req_json_object(&rq, false, &o) == PROB_NONE && o == rq.json,
+	    "an object that is not needed");
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		with_body(others[i]);
 		CHECK(req_json_object(&rq, i & 1, &o) == PROB_VALIDATION, "%s", others[i]);

@@ -50,7 +50,8 @@ render_writes_header_then_body(void)
 	resp_header(&rs, "X-Test", "yes");
 	render();
 	CHECK_TEXT("the answer", out.p, out.len,
-	    "Status: 200\r\nContent-Type: application/json\r\nContent-Length: 7\r\nX-Test: yes\r\n\r\n{\"a\":1}");
+	    "Status: 200\r\nContent-Type: application/json\r\nContent-Length: 7\r\nX-Test: "
+	    "yes\r\n\r\n{\"a\":1}");
 	begin(METHOD_HEAD);
 	buf_str(&rs.body, "{\"a\":1}");
 	render();
@@ -110,7 +111,9 @@ etag_is_strong_and_of_body_and_link(void)
 	char a[64], b[64];
 
 	etag_of(METHOD_GET, "[1]", NULL, a);
-	CHECK(strlen(a) == 34 && a[0] == '"' && a[33] == '"' && strspn(a + 1, "0123456789abcdef") == 32, "%s", a);
+	CHECK(strlen(a) == 34 && a[0] == '"' && a[33] == '"'
+		  && strspn(a + 1, "0123456789abcdef") == 32,
+	    "%s", a);
 	etag_of(METHOD_GET, "[1]", NULL, b);
 	CHECK(strcmp(a, b) == 0, "the same for the same");
 	etag_of(METHOD_HEAD, "[1]", NULL, b);
@@ -119,7 +122,9 @@ etag_is_strong_and_of_body_and_link(void)
 	CHECK(strcmp(a, b) != 0, "another for another body");
 	etag_of(METHOD_GET, "[1]", "<x>; rel=\"next\"", b);
 	CHECK(strcmp(a, b) != 0, "another for another Link");
-	CHECK(strstr(out.p, "Content-Length: 3\r\n") != NULL && strcmp(out.p + out.len - 3, "[1]") == 0, "%s", out.p);
+	CHECK(strstr(out.p, "Content-Length: 3\r\n") != NULL
+		  && strcmp(out.p + out.len - 3, "[1]") == 0,
+	    "%s", out.p);
 	done();
 }
 
@@ -174,10 +179,12 @@ matches(const char *fmt)
 	rs.has_etag = true;
 	render();
 	if (strstr(out.p, "Status: 304\r\n") == NULL) {
-		CHECK(strstr(out.p, "Status: 200\r\n") != NULL && out.p[out.len - 1] == ']', "%s", out.p);
+		CHECK(strstr(out.p, "Status: 200\r\n") != NULL && out.p[out.len - 1] == ']', "%s",
+		    out.p);
 		return false;
 	}
-	CHECK(strcmp(out.p + out.len - 4, "\r\n\r\n") == 0 && strstr(out.p, "Content-") == NULL, "%s", out.p);
+	CHECK(strcmp(out.p + out.len - 4, "\r\n\r\n") == 0 && strstr(out.p, "Content-") == NULL,
+	    "%s", out.p);
 	CHECK(strstr(out.p, tag) != NULL, "304 has the ETag");
 	return true;
 }
@@ -185,8 +192,9 @@ matches(const char *fmt)
 static void
 if_none_match_finds_the_tag_in_a_list(void)
 {
-	static const char *const yes[] = {"%s", "W/%s", "*", " %s ", "\"a\",%s", "\"a\" , %s", "%s, \"b\"",
-	    "W/\"a\", W/%s", ",,%s", "\"\", %s", "\"a,b\", %s", "\t%s", "W/\"x\"\t,\t%s", "\"a\\\", %s", "\"a\",,,%s"};
+	static const char *const yes[] = {"%s", "W/%s", "*", " %s ", "\"a\",%s", "\"a\" , %s",
+	    "%s, \"b\"", "W/\"a\", W/%s", ",,%s", "\"\", %s", "\"a,b\", %s", "\t%s",
+	    "W/\"x\"\t,\t%s", "\"a\\\", %s", "\"a\",,,%s"};
 	size_t i;
 
 	for (i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
@@ -197,8 +205,9 @@ if_none_match_finds_the_tag_in_a_list(void)
 static void
 if_none_match_does_not_match_others(void)
 {
-	static const char *const no[] = {"", " ", ",", "\"a\"", "W/\"a\"", "\"", "\"\"", "W/", "W/W/%s", "w/%s", "\"a", "\"a, %s",
-	    "x%s", "\"x%s\"", "abc", "\"00000000000000000000000000000000\"", "\"*\"", "W/\"*\"", "\"a\" \"b\""};
+	static const char *const no[] = {"", " ", ",", "\"a\"", "W/\"a\"", "\"", "\"\"", "W/",
+	    "W/W/%s", "w/%s", "\"a", "\"a, %s", "x%s", "\"x%s\"", "abc",
+	    "\"00000000000000000000000000000000\"", "\"*\"", "W/\"*\"", "\"a\" \"b\""};
 	char big[2000];
 	size_t i;
 
@@ -234,7 +243,8 @@ member_is(struct json_object *o, const char *name, const char *want)
 	const char *s;
 
 	CHECK(json_object_object_get_ex(o, name, &v), "no %s", name);
-	s = json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	s = json_object_to_json_string_ext(
+	    v, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	CHECK_TEXT(name, s, strlen(s), want);
 }
 
@@ -254,8 +264,11 @@ problem_has_the_form_of_rfc_9457(void)
 	member_is(o, "detail", "\"No unit of this room is left.\"");
 	member_is(o, "request_id", "\"first-id\"");
 	CHECK(json_object_object_length(o) == 5, "%d members", json_object_object_length(o));
-	CHECK(strstr(out.p, "X-Half") == NULL && strstr(out.p, "half") == NULL, "what was made before stays");
-	CHECK(strstr(out.p, "Status: 409\r\n") != NULL && strstr(out.p, "Cache-Control: no-store\r\n") != NULL, "%s", out.p);
+	CHECK(strstr(out.p, "X-Half") == NULL && strstr(out.p, "half") == NULL,
+	    "what was made before stays");
+	CHECK(strstr(out.p, "Status: 409\r\n") != NULL
+		  && strstr(out.p, "Cache-Control: no-store\r\n") != NULL,
+	    "%s", out.p);
 	json_object_put(o);
 	done();
 }
@@ -292,7 +305,8 @@ problem_of_validation_lists_every_error(void)
 		resp_problem(&rs, &rq, both[i], NULL, "r");
 		o = document("problem+json");
 		member_is(o, "errors",
-		    "[{\"pointer\":\"/user/id\",\"detail\":\"is missing\"},{\"pointer\":\"/a\\\"b\",\"detail\":\"must be 1\"}]");
+		    "[{\"pointer\":\"/user/id\",\"detail\":\"is "
+		    "missing\"},{\"pointer\":\"/a\\\"b\",\"detail\":\"must be 1\"}]");
 		member_is(o, "status", i == 0 ? "422" : "400");
 		json_object_put(o);
 	}
@@ -311,11 +325,14 @@ problem_brings_the_headers_that_belong_to_it(void)
 	begin(METHOD_GET);
 	resp_problem(&rs, &rq, PROB_UNAUTHORIZED, NULL, "r");
 	render();
-	CHECK(strstr(out.p, "\r\nWWW-Authenticate: ") != NULL && strstr(out.p, "Retry-After") == NULL, "%s", out.p);
+	CHECK(
+	    strstr(out.p, "\r\nWWW-Authenticate: ") != NULL && strstr(out.p, "Retry-After") == NULL,
+	    "%s", out.p);
 	begin(METHOD_GET);
 	resp_problem(&rs, &rq, PROB_UNAVAILABLE, NULL, "r");
 	render();
-	CHECK(strstr(out.p, "\r\nRetry-After: ") != NULL && strstr(out.p, "WWW-Auth") == NULL, "%s", out.p);
+	CHECK(strstr(out.p, "\r\nRetry-After: ") != NULL && strstr(out.p, "WWW-Auth") == NULL, "%s",
+	    out.p);
 	begin(METHOD_PUT);
 	rs.allow = "GET, HEAD, OPTIONS";
 	resp_problem(&rs, &rq, PROB_METHOD_NOT_ALLOWED, NULL, "r");
@@ -334,7 +351,8 @@ problem_is_never_a_304(void)
 	env[1] = NULL;
 	resp_problem(&rs, &rq, PROB_NOT_FOUND, NULL, "r");
 	render();
-	CHECK(strstr(out.p, "Status: 404\r\n") != NULL && strstr(out.p, "ETag") == NULL, "%s", out.p);
+	CHECK(
+	    strstr(out.p, "Status: 404\r\n") != NULL && strstr(out.p, "ETag") == NULL, "%s", out.p);
 	done();
 }
 

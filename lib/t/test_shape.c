@@ -8,7 +8,8 @@
 #define ID "0192f4a1-7b3c-7def-8123-456789abcdef"
 #define BYTES "\x01\x92\xf4\xa1\x7b\x3c\x7d\xef\x81\x23\x45\x67\x89\xab\xcd\xef"
 #define ROOM                                                                                       \
-	"{\"id\":\"" ID "\",\"name\":\"Blue \\\"1\\\"\",\"available_amount\":3,\"required_points\":1000}"
+	"{\"id\":\"" ID                                                                            \
+	"\",\"name\":\"Blue \\\"1\\\"\",\"available_amount\":3,\"required_points\":1000}"
 #define USER "{\"id\":\"" ID "\",\"name\":\"\xc3\x84nne\",\"role\":\"USER\"}"
 
 static void
@@ -23,7 +24,10 @@ writes(void (*shape)(struct jsonw *, const struct field *), const struct field *
 	buf_free(&b);
 }
 
-#define F(s) {s, sizeof(s) - 1}
+#define F(s)                                                                                       \
+	{                                                                                          \
+		s, sizeof(s) - 1                                                                   \
+	}
 
 static void
 shape_room_has_its_four_members(void)
@@ -45,13 +49,14 @@ shape_user_has_its_three_members(void)
 static void
 shape_reservation_holds_room_and_user(void)
 {
-	static const struct field f[SHAPE_RESERVATION] = {F(BYTES), F("RESERVED"), F("900"), F(BYTES),
-	    F("Blue \"1\""), F("3"), F("1000"), F(BYTES), F("\xc3\x84nne"), F("USER"),
+	static const struct field f[SHAPE_RESERVATION] = {F(BYTES), F("RESERVED"), F("900"),
+	    F(BYTES), F("Blue \"1\""), F("3"), F("1000"), F(BYTES), F("\xc3\x84nne"), F("USER"),
 	    F("2026-11-23T21:07:00.123456Z"), F("2026-11-24T00:00:00.000000Z")};
 
 	writes(shape_reservation, f,
-	    "{\"id\":\"" ID "\",\"status\":\"RESERVED\",\"points\":900,\"room\":" ROOM ",\"user\":" USER
-	    ",\"created_at\":\"2026-11-23T21:07:00.123456Z\",\"updated_at\":\"2026-11-24T00:00:00.000000Z\"}");
+	    "{\"id\":\"" ID "\",\"status\":\"RESERVED\",\"points\":900,\"room\":" ROOM
+	    ",\"user\":" USER ",\"created_at\":\"2026-11-23T21:07:00.123456Z\",\"updated_at\":"
+			      "\"2026-11-24T00:00:00.000000Z\"}");
 }
 
 static void
@@ -70,7 +75,8 @@ static void
 shape_id_takes_bytes_and_digits_and_else_zero(void)
 {
 	static const struct field bytes = F(BYTES), lower = F("0192f4a17b3c7def8123456789abcdef"),
-				  upper = F("0192F4A17B3C7DEF8123456789ABCDEF"), none = F(""), dashes = F(ID);
+				  upper = F("0192F4A17B3C7DEF8123456789ABCDEF"), none = F(""),
+				  dashes = F(ID);
 	static const unsigned char zero[16];
 	unsigned char out[16];
 

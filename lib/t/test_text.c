@@ -58,16 +58,16 @@ text_char_refuses_what_is_none(void)
 {
 	static const struct {
 		const char *s, *what;
-	} bad[] = {
-	    {"\x80", "a continuation"}, {"\xbf", "a continuation"}, {"\xc0\x80", "overlong NUL"},
-	    {"\xc1\xbf", "overlong 7F"}, {"\xe0\x80\x80", "overlong in three"},
-	    {"\xe0\x9f\xbf", "overlong 7FF"}, {"\xf0\x80\x80\x80", "overlong in four"},
-	    {"\xf0\x8f\xbf\xbf", "overlong FFFF"}, {"\xed\xa0\x80", "surrogate D800"},
-	    {"\xed\xbf\xbf", "surrogate DFFF"}, {"\xf4\x90\x80\x80", "110000"},
-	    {"\xf5\x80\x80\x80", "F5"}, {"\xf8\x88\x80\x80\x80", "five bytes"}, {"\xfe", "FE"},
-	    {"\xff", "FF"}, {"\xc3(", "no continuation"}, {"\xe2\x82(", "no second continuation"},
-	    {"\xf0\x9f\x98(", "no third continuation"}, {"\xf0", "a lone F0"}, {"\xe2\x82", "cut off"},
-	    {"\xc3\xc3", "two starts"}};
+	} bad[] = {{"\x80", "a continuation"}, {"\xbf", "a continuation"},
+	    {"\xc0\x80", "overlong NUL"}, {"\xc1\xbf", "overlong 7F"},
+	    {"\xe0\x80\x80", "overlong in three"}, {"\xe0\x9f\xbf", "overlong 7FF"},
+	    {"\xf0\x80\x80\x80", "overlong in four"}, {"\xf0\x8f\xbf\xbf", "overlong FFFF"},
+	    {"\xed\xa0\x80", "surrogate D800"}, {"\xed\xbf\xbf", "surrogate DFFF"},
+	    {"\xf4\x90\x80\x80", "110000"}, {"\xf5\x80\x80\x80", "F5"},
+	    {"\xf8\x88\x80\x80\x80", "five bytes"}, {"\xfe", "FE"}, {"\xff", "FF"},
+	    {"\xc3(", "no continuation"}, {"\xe2\x82(", "no second continuation"},
+	    {"\xf0\x9f\x98(", "no third continuation"}, {"\xf0", "a lone F0"},
+	    {"\xe2\x82", "cut off"}, {"\xc3\xc3", "two starts"}};
 	uint32_t c = 42;
 	size_t i;
 
@@ -107,8 +107,8 @@ static void
 names_may_be_anything_else(void)
 {
 	static const char *const fine[] = {"a", " ", "Zimmer \xc3\x9c", "\xf0\x9f\x8f\xa8",
-	    "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", "\xe2\x80\x8e\xe2\x80\x8f", "'; DROP --",
-	    "<b>\"\\", "\xf4\x8f\xbf\xbf", "\xef\xbb\xbf"};
+	    "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", "\xe2\x80\x8e\xe2\x80\x8f",
+	    "'; DROP --", "<b>\"\\", "\xf4\x8f\xbf\xbf", "\xef\xbb\xbf"};
 	size_t i;
 
 	for (i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
@@ -180,8 +180,8 @@ unpercent_decodes(void)
 static void
 unpercent_refuses_broken_escapes(void)
 {
-	static const char *const bad[] = {
-	    "%", "%4", "a%", "a%4", "%4g", "%g4", "%%41", "% 41", "%+4", "%-1", "%0x", "%4%31", "%\xc3\xa9"};
+	static const char *const bad[] = {"%", "%4", "a%", "a%4", "%4g", "%g4", "%%41", "% 41",
+	    "%+4", "%-1", "%0x", "%4%31", "%\xc3\xa9"};
 	size_t i;
 	int c;
 

@@ -58,8 +58,8 @@ uuid_parse_takes_any_version_and_case(void)
 static void
 uuid_parse_reads_the_bytes_in_order(void)
 {
-	static const uint8_t want[16] = {
-	    0x01, 0x92, 0xf4, 0xa1, 0x7b, 0x3c, 0x7d, 0xef, 0x81, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+	static const uint8_t want[16] = {0x01, 0x92, 0xf4, 0xa1, 0x7b, 0x3c, 0x7d, 0xef, 0x81, 0x23,
+	    0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
 	struct uuid u;
 
 	CHECK(uuid_parse(&u, good, UUID_TEXT) && memcmp(u.b, want, 16) == 0, "bytes of %s", good);
@@ -153,7 +153,8 @@ v7_has_version_variant_and_time(void)
 		__real_clock_gettime(CLOCK_REALTIME, &after);
 		CHECK(u.b[6] >> 4 == 7 && u.b[8] >> 6 == 2, "version %d, variant %d", u.b[6] >> 4,
 		    u.b[8] >> 6);
-		CHECK(ms_of(&u) >= (int64_t)before.tv_sec * 1000 + before.tv_nsec / 1000000
+		CHECK(
+		    ms_of(&u) >= (int64_t)before.tv_sec * 1000 + before.tv_nsec / 1000000
 			&& ms_of(&u) <= (int64_t)after.tv_sec * 1000 + after.tv_nsec / 1000000 + 1,
 		    "its time is %lld", (long long)ms_of(&u));
 		zeros &= u.b[15];

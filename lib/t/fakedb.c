@@ -1,0 +1,430 @@
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "check.h"
+#include "fakedb.h"
+#include "schema_version.h"
+
+#define CONNECTIONS_MAX 64
+#define TEXTS 32
+
+#define MORE_RESULTS 0x000a /* autocommit, more results follow */
+#define NO_MORE 0x0002
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fake_step script[16];
+static size_t nscript;
+static bool mute;
+static int schema;
+static unsigned drop_after, generation, connections, calls, kills, schema_calls, thread_ids = 100;
+static char texts[TEXTS][512];
+
+/* One connection, in its own thread. */
+struct link {
+	int fd;
+	uint8_t sequence;
+	unsigned generation; /* of its beginning: another now means: close */
+	struct buf out;
+};
+
+/* ---- packets ---- */
+
+static void
+number(struct link *l, uint64_t n, size_t bytes)
+{
+	for (; bytes > 0; bytes--, n >>= 8) {
+		char c = (char)n;
+
+		buf_add(&l->out, &c, 1);
+	}
+}
+
+static void
+text(struct link *l, const char *s)
+{
+	number(l, strlen(s), 1);
+	buf_str(&l->out, s);
+}
+
+/* Send what is in out as one packet. */
+static bool
+send_packet(struct link *l)
+{
+	uint8_t head[4] = {(uint8_t)l->out.len, (uint8_t)(l->out.len >> 8),
+	    (uint8_t)(l->out.len >> 16), l->sequence++};
+	bool ok = send(l->fd, head, 4, MSG_NOSIGNAL) == 4
+		  && send(l->fd, l->out.p, l->out.len, MSG_NOSIGNAL) == (ssize_t)l->out.len;
+
+	buf_reset(&l->out);
+	return ok;
+}
+
+static bool
+send_ok(struct link *l)
+{
+	number(l, 0, 3);
+	number(l, NO_MORE, 2);
+	number(l, 0, 2);
+	return send_packet(l);
+}
+
+static bool
+send_error(struct link *l, unsigned error)
+{
+	number(l, 0xff, 1);
+	number(l, error, 2);
+	buf_str(&l->out, "#HY000as it was told");
+	return send_packet(l);
+}
+
+static bool
+send_end(struct link *l, unsigned status)
+{
+	number(l, 0xfe, 1);
+	number(l, 0, 2);
+	number(l, status, 2);
+	return send_packet(l);
+}
+
+static bool
+send_rows(struct link *l, const struct fake_step *s)
+{
+	unsigned i, k;
+
+	number(l, s->columns, 1);
+	if (!send_packet(l))
+		return false;
+	for (i = 0; i < s->columns; i++) {
+		text(l, "def");
+		text(l, "");
+		text(l, "");
+		text(l, "");
+		text(l, "c");
+		text(l, "c");
+		number(l, 0x0c, 1);
+		number(l, 45, 2); /* utf8mb4 */
+		number(l, 1000, 4);
+		number(l, 0xfd, 1); /* VAR_STRING */
+		number(l, 0, 5);
+		if (!send_packet(l))
+			return false;
+	}
+	if (!send_end(l, MORE_RESULTS))
+		return false;
+	for (i = 0; i < s->nrows; i++) {
+		for (k = 0; k < s->columns; k++) {
+			const char *v = s->values[i * s->columns + k];
+
+			if (v != NULL)
+				text(l, v);
+			else
+				number(l, 0xfb, 1);
+		}
+		if (!send_packet(l))
+			return false;
+	}
+	return send_end(l, MORE_RESULTS) && send_ok(l);
+}
+
+/* Wait until there is something, or the connection is to go: false. */
+static bool
+wait_for(struct link *l)
+{
+	struct pollfd p = {.fd = l->fd, .events = POLLIN};
+	bool ours;
+
+	do {
+		pthread_mutex_lock(&lock);
+		ours = l->generation == generation;
+		pthread_mutex_unlock(&lock);
+	} while (ours && poll(&p, 1, 5) == 0);
+	return ours;
+}
+
+/* The next packet, with a NUL behind; false: closed. */
+static bool
+receive(struct link *l, char *packet, size_t size)
+{
+	uint8_t head[4];
+	size_t len;
+
+	if (!wait_for(l) || recv(l->fd, head, 4, MSG_WAITALL) != 4)
+		return false;
+	len = (size_t)head[0] | (size_t)head[1] << 8;
+	if (len >= size || head[2] != 0
+	    || (len > 0 && recv(l->fd, packet, len, MSG_WAITALL) != (ssize_t)len))
+		return false;
+	packet[len] = '\0';
+	l->sequence = (uint8_t)(head[3] + 1);
+	return true;
+}
+
+/* ---- the server ---- */
+
+static void
+hang(struct link *l)
+{
+	char c;
+
+	while (wait_for(l) && recv(l->fd, &c, 1, 0) == 1)
+		;
+}
+
+static bool
+greet(struct link *l, unsigned id)
+{
+	char login[4096];
+
+	number(l, 10, 1);
+	buf_add(&l->out, "8.4.0-fake", 11);
+	number(l, id, 4);
+	buf_add(&l->out, "12345678", 9); /* half of the salt, and a NUL */
+	number(l, 0xa20f, 2);		 /* capabilities, low half: 4.1, secure, transactions */
+	number(l, 45, 1);
+	number(l, NO_MORE, 2);
+	number(l, 0x000a, 2); /* high half: multiple results, plugins */
+	number(l, 21, 1);
+	number(l, 0, 8);
+	number(l, 0, 2);
+	buf_add(&l->out, "123456789012", 13);
+	buf_add(&l->out, "mysql_native_password", 22);
+	return send_packet(l) && receive(l, login, sizeof(login)) && send_ok(l);
+}
+
+/* Note a CALL and take its answer from the script. */
+static struct fake_step
+next_step(const char *sql)
+{
+	struct fake_step s = {.kind = FAKE_NO_ROWS};
+
+	pthread_mutex_lock(&lock);
+	if (nscript > 0)
+		s = script[calls < nscript ? calls : nscript - 1];
+	snprintf(texts[calls % TEXTS], sizeof(texts[0]), "%.*s", (int)sizeof(texts[0]) - 1, sql);
+	calls++;
+	pthread_mutex_unlock(&lock);
+	return s;
+}
+
+static bool
+answer_call(struct link *l, const char *sql)
+{
+	struct fake_step s = next_step(sql);
+
+	if (s.delay_ms > 0)
+		check_pause(s.delay_ms);
+	switch (s.kind) {
+	case FAKE_ROWS:
+		return send_rows(l, &s);
+	case FAKE_NO_ROWS:
+		return send_ok(l);
+	case FAKE_ERROR:
+		return send_error(l, s.error);
+	case FAKE_HANG:
+		hang(l);
+		return false;
+	case FAKE_CLOSE:
+		break;
+	}
+	return false;
+}
+
+static bool
+answer_schema(struct link *l)
+{
+	char digits[16];
+	const char *value = digits;
+	struct fake_step s = {.kind = FAKE_ROWS, .columns = 1, .nrows = 1, .values = &value};
+	int version;
+
+	pthread_mutex_lock(&lock);
+	version = schema;
+	schema_calls++;
+	pthread_mutex_unlock(&lock);
+	if (version < 0) {
+		hang(l);
+		return false;
+	}
+	snprintf(digits, sizeof(digits), "%d", version);
+	return send_rows(l, &s);
+}
+
+static void
+converse(struct link *l, unsigned left)
+{
+	char packet[4096];
+	bool on = true;
+
+	while (on && receive(l, packet, sizeof(packet)) && packet[0] == 3) {
+		if (strcmp(packet + 1, "CALL schema_version()") == 0) {
+			on = answer_schema(l);
+		} else if (strncmp(packet + 1, "CALL ", 5) == 0) {
+			on = answer_call(l, packet + 1) && --left != 0;
+		} else {
+			if (strncmp(packet + 1, "KILL ", 5) == 0) {
+				pthread_mutex_lock(&lock);
+				kills++;
+				pthread_mutex_unlock(&lock);
+			}
+			on = send_ok(l);
+		}
+	}
+}
+
+static void *
+serve(void *arg)
+{
+	struct link l = {.fd = (int)(intptr_t)arg};
+	unsigned id, left;
+	bool silent;
+
+	pthread_mutex_lock(&lock);
+	l.generation = generation;
+	id = thread_ids++;
+	left = drop_after;
+	silent = mute;
+	connections++;
+	pthread_mutex_unlock(&lock);
+	if (silent)
+		hang(&l);
+	else if (greet(&l, id))
+		converse(&l, left);
+	close(l.fd);
+	buf_free(&l.out);
+	return NULL;
+}
+
+static void *
+accept_all(void *arg)
+{
+	int fd = (int)(intptr_t)arg, c;
+	pthread_t t;
+
+	while ((c = accept(fd, NULL, NULL)) >= 0)
+		if (pthread_create(&t, NULL, serve, (void *)(intptr_t)c) == 0)
+			pthread_detach(t);
+		else
+			close(c);
+	return NULL;
+}
+
+const char *
+fakedb_path(void)
+{
+	static struct sockaddr_un a = {.sun_family = AF_UNIX};
+	pthread_t t;
+	int fd;
+
+	if (a.sun_path[0] != '\0')
+		return a.sun_path;
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/fakedb", check_folder());
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0
+	    || listen(fd, CONNECTIONS_MAX) != 0
+	    || pthread_create(&t, NULL, accept_all, (void *)(intptr_t)fd) != 0)
+		abort();
+	pthread_detach(t);
+	return a.sun_path;
+}
+
+/* ---- what the tests set and ask ---- */
+
+void
+fakedb_script(const struct fake_step *steps, size_t n)
+{
+	pthread_mutex_lock(&lock);
+	if (n > sizeof(script) / sizeof(script[0]))
+		abort();
+	if (n > 0)
+		memcpy(script, steps, n * sizeof(*steps));
+	nscript = n;
+	mute = false;
+	schema = LOYALTY_SCHEMA_VERSION;
+	drop_after = 0;
+	generation++;
+	connections = calls = kills = schema_calls = 0;
+	memset(texts, 0, sizeof(texts));
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fakedb_mute(bool on)
+{
+	pthread_mutex_lock(&lock);
+	mute = on;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fakedb_schema(int version)
+{
+	pthread_mutex_lock(&lock);
+	schema = version;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fakedb_drop_after(unsigned n)
+{
+	pthread_mutex_lock(&lock);
+	drop_after = n;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fakedb_drop_all(void)
+{
+	pthread_mutex_lock(&lock);
+	generation++;
+	pthread_mutex_unlock(&lock);
+	check_pause(50); /* until each has seen it */
+}
+
+static unsigned
+counted(const unsigned *counter)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&lock);
+	n = *counter;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+unsigned
+fakedb_connections(void)
+{
+	return counted(&connections);
+}
+
+unsigned
+fakedb_calls(void)
+{
+	return counted(&calls);
+}
+
+unsigned
+fakedb_kills(void)
+{
+	return counted(&kills);
+}
+
+unsigned
+fakedb_schema_calls(void)
+{
+	return counted(&schema_calls);
+}
+
+const char *
+fakedb_text(unsigned n)
+{
+	return texts[n % TEXTS];
+}

@@ -1,0 +1,114 @@
+#include <stdbool.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "hash.h"
+#include "page.h"
+#include "req.h"
+#include "resp.h"
+
+#define CURSOR 32
+
+/* A cursor; then, a line each, the values of the filters a and b. */
+const struct fuzz_seed fuzz_seeds[] = {
+    FUZZ_SEED("AZL0oXs8fe-BI0VniavN7wAAAAAAAAAA\ntrue\nRESERVED"),
+    FUZZ_SEED("c2l4dGVlbiBieXRlcy4uLgAAAAAAAAAA"),
+    FUZZ_SEED("\nx\n"),
+    FUZZ_SEED("abc=\na&b=c>;\r%"),
+    {NULL, 0},
+};
+
+const struct fuzz_seed fuzz_words[] = {FUZZ_SEED("\n"), FUZZ_SEED("="), FUZZ_SEED("-"),
+    FUZZ_SEED("_"), FUZZ_SEED("+"), FUZZ_SEED("/"), FUZZ_SEED("AAAAAAAA"), FUZZ_SEED(">"),
+    FUZZ_SEED("\r\n"), FUZZ_SEED("\0"), FUZZ_SEED("%"), FUZZ_SEED("&"), FUZZ_SEED("limit=1"),
+    FUZZ_SEED("\xff"), {NULL, 0}};
+
+static struct req rq;
+static struct resp rs;
+static struct page page;
+
+static bool
+takes(const char *cursor, size_t len)
+{
+	rq.nfaults = 0;
+	rq.query[rq.nquery++] = (struct query_value){"cursor", (char *)(uintptr_t)cursor, len};
+	page_read(&rq, &page);
+	rq.nquery--;
+	if (page.first != (rq.nfaults > 0))
+		fuzz_fail("a fault and a position, or neither", cursor, len);
+	return !page.first;
+}
+
+/* The cursor that stands for id, and a look at the Link around it. */
+static void
+make(const unsigned char id[16], char cursor[CURSOR + 1])
+{
+	char *s, *at;
+	size_t i;
+
+	resp_reset(&rs);
+	page_next(&rq, &rs, &page, id);
+	buf_add(&rs.head, "", 1);
+	s = rs.head.p;
+	for (i = 0; i + 3 < rs.head.len; i++)
+		if (s[i] <= 0x20 && i != 5 && strncmp(s + i, " rel=", 5) != 0)
+			fuzz_fail("a blank or control character in Link", s, rs.head.len);
+	if (strcmp(s + rs.head.len - 3, "\r\n") != 0
+	    || strcspn(s, ">") != rs.head.len - 3 - strlen(">; rel=\"next\""))
+		fuzz_fail("Link is ill-formed", s, rs.head.len);
+	at = s + strcspn(s, ">") - CURSOR;
+	if (strncmp(at - 8, "&cursor=", 8) != 0)
+		fuzz_fail("Link has no cursor", s, rs.head.len);
+	memcpy(cursor, at, CURSOR);
+	cursor[CURSOR] = '\0';
+}
+
+/* A cursor of ours goes round; with one character changed it is refused. */
+static void
+go_round(const uint8_t *data, size_t size)
+{
+	uint8_t id[HASH_SIZE];
+	char cursor[CURSOR + 1], c;
+	size_t at;
+
+	hash_sha256(id, data, size);
+	make(id, cursor);
+	if (!takes(cursor, CURSOR) || memcmp(page.id, id, 16) != 0)
+		fuzz_fail("a cursor of ours is refused", cursor, CURSOR);
+	at = id[16] % CURSOR;
+	c = cursor[at];
+	cursor[at] = (char)(size > 0 ? data[size - 1] : '*');
+	if (cursor[at] != c && takes(cursor, CURSOR))
+		fuzz_fail("a changed cursor is taken", cursor, CURSOR);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const names[] = {"a", "b"};
+	char *copy = malloc(size + 1), *s = copy, *end = copy + size, made[CURSOR + 1];
+	size_t len, i;
+
+	memcpy(copy, data, size);
+	copy[size] = '\0';
+	memset(&rq, 0, sizeof(rq));
+	rq.path = "/v1/things";
+	len = strcspn(s, "\n");
+	for (i = 0; i < 2 && s + len < end && s[len] == '\n'; i++) {
+		s[len] = '\0';
+		s += len + 1;
+		len = strcspn(s, "\n");
+		rq.query[rq.nquery++] = (struct query_value){names[i], s, len};
+	}
+	s[len] = '\0';
+	for (i = 0; i < rq.nquery; i++)
+		rq.query[i].len = strlen(rq.query[i].value);
+	if (takes(copy, strlen(copy))) {
+		make(page.id, made);
+		if (strcmp(made, copy) != 0)
+			fuzz_fail("another spelling of a cursor is taken", copy, size);
+	}
+	go_round(data, size);
+	free(copy);
+	return 0;
+}

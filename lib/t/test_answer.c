@@ -1,0 +1,400 @@
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "check.h"
+#include "db.h"
+#include "fakedb.h"
+#include "jsonw.h"
+#include "page.h"
+#include "target.h"
+
+#define ID "0192f4a1-7b3c-7def-8123-456789abcdef"
+#define HEX "0192f4a17b3c7def8123456789abcdef"
+#define USER "{\"id\":\"" ID "\",\"name\":\"Anna\",\"role\":\"USER\"}"
+#define SEP "\x1f"
+
+static struct db_conf conf;
+static struct db *db;
+static struct exchange x;
+
+/* What a server answers to the next CALL. */
+static void
+tells(const struct fake_step *step)
+{
+	fakedb_script(step, 1);
+	conf = (struct db_conf){
+	    .hosts = fakedb_path(), .user = "u", .name = "loyalty", .deadline_ms = 3000};
+	if (db == NULL)
+		db = db_new(&conf);
+}
+
+static void
+done(void)
+{
+	db_free(db);
+	db = NULL;
+	exchange_free(&x);
+	fakedb_script(NULL, 0);
+}
+
+static int
+run(const char *method, const char *path, const char *key)
+{
+	const char *why;
+	size_t len;
+
+	exchange_begin(&x, method, path);
+	exchange_role(&x, "public");
+	exchange_add(&x, "LOYALTY_REQUEST_ID=req-2");
+	if (key != NULL)
+		exchange_add(&x, "HTTP_IDEMPOTENCY_KEY=%s", key);
+	x.rq.db = db;
+	check_stderr_begin();
+	exchange_run(&x);
+	free(check_stderr_end(&len));
+	why = exchange_fault(&x);
+	CHECK(why == NULL, "%s: %.*s", why != NULL ? why : "", (int)x.out.len, x.out.p);
+	return x.rs.status;
+}
+
+static void
+body_is(const char *want)
+{
+	CHECK_TEXT("the body", x.out.p + x.head_len, x.out.len - x.head_len, want);
+}
+
+static bool
+has(const char *s)
+{
+	return memmem(x.out.p, x.out.len, s, strlen(s)) != NULL;
+}
+
+/* ---- one row ---- */
+
+static void
+row_is_rendered_with_an_etag(void)
+{
+	static const char *const v[] = {HEX, "Anna", "USER"};
+
+	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = v});
+	CHECK(run("GET", "/v1/stored", NULL) == 200, "%d", x.rs.status);
+	body_is(USER);
+	CHECK(has("ETag: \""), "no ETag");
+	CHECK(strcmp(fakedb_text(0), "CALL stored_get()") == 0, "%s", fakedb_text(0));
+	done();
+}
+
+static void
+row_that_is_not_there_is_missing(void)
+{
+	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3});
+	CHECK(run("GET", "/v1/stored", NULL) == 404, "%d", x.rs.status);
+	CHECK(has("/problems/user-not-found"), "%.*s", (int)x.out.len, x.out.p);
+	done();
+}
+
+static void
+row_with_a_null_is_internal(void)
+{
+	static const char *const v[] = {HEX, NULL, "USER"};
+
+	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = v});
+	CHECK(run("GET", "/v1/stored", NULL) == 500, "%d", x.rs.status);
+	done();
+}
+
+/* ---- a list ---- */
+
+static const char *const ids[] = {HEX, "A", "USER", "1192f4a17b3c7def8123456789abcdef", "B",
+    "ADMIN", "2192f4a17b3c7def8123456789abcdef", "C", "USER"};
+
+/* What answer_list makes of n rows where two are wanted. */
+static void
+list_of(unsigned n)
+{
+	struct page page = {.limit = 2, .first = true};
+	enum prob pr;
+
+	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3, .nrows = n, .values = ids});
+	exchange_begin(&x, "GET", "/v1/things");
+	x.rq.path = "/v1/things";
+	x.rq.db = db;
+	db_call(db, "list");
+	pr = answer_list(&x.rq, &x.rs, &page, shape_user, SHAPE_USER);
+	CHECK(pr == PROB_NONE && x.rs.has_etag, "%u rows: problem %d", n, pr);
+	buf_add(&x.rs.head, "", 1);
+	buf_add(&x.rs.body, "", 1);
+}
+
+static void
+list_has_a_link_where_rows_are_left(void)
+{
+	list_of(0);
+	CHECK(strcmp(x.rs.body.p, "[]") == 0 && *x.rs.head.p == '\0', "no rows: %s %s", x.rs.body.p,
+	    x.rs.head.p);
+	list_of(2);
+	CHECK(strstr(x.rs.body.p, "\"B\"") != NULL && *x.rs.head.p == '\0', "two rows: %s %s",
+	    x.rs.body.p, x.rs.head.p);
+	list_of(3);
+	CHECK(strstr(x.rs.body.p, "\"B\"") != NULL && strstr(x.rs.body.p, "\"C\"") == NULL,
+	    "three rows: %s", x.rs.body.p);
+	CHECK(strncmp(x.rs.head.p, "Link: </v1/things?limit=2&cursor=", 33) == 0, "three rows: %s",
+	    x.rs.head.p);
+	done();
+}
+
+/* The cursor stands for the last row that was shown. */
+static void
+list_goes_on_behind_its_last_row(void)
+{
+	struct page page;
+	char cursor[33];
+
+	list_of(3);
+	snprintf(cursor, sizeof(cursor), "%s", strstr(x.rs.head.p, "cursor=") + 7);
+	exchange_begin(&x, "GET", "/v1/things");
+	x.rq.path = "/v1/things";
+	x.rq.query[0] = (struct query_value){"cursor", cursor, 32};
+	x.rq.nquery = 1;
+	page_read(&x.rq, &page);
+	CHECK(!page.first && page.id[0] == 0x11 && page.id[15] == 0xef, "behind %02x", page.id[0]);
+	done();
+}
+
+static void
+list_with_a_null_is_internal(void)
+{
+	static const char *const v[] = {HEX, "A", NULL};
+	struct page page = {.limit = 2, .first = true};
+
+	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = v});
+	exchange_begin(&x, "GET", "/v1/things");
+	x.rq.db = db;
+	db_call(db, "list");
+	CHECK(answer_list(&x.rq, &x.rs, &page, shape_user, SHAPE_USER) == PROB_INTERNAL,
+	    "NULL in a list");
+	done();
+}
+
+/* ---- a write ---- */
+
+/* POST, answered by this row; its status. */
+static int
+write_answered(const char *status, const char *problem, const char *replayed, const char *fields,
+    const char *key)
+{
+	const char *v[] = {status, problem, replayed, fields};
+
+	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 4, .nrows = 1, .values = v});
+	return run("POST", "/v1/stored", key);
+}
+
+static void
+write_success_is_rendered(void)
+{
+	CHECK(write_answered("201", "", "0", HEX SEP "Anna" SEP "USER", NULL) == 201, "%d",
+	    x.rs.status);
+	body_is(USER);
+	CHECK(has("Location: /v1/stored/" ID "\r\n") && has("Cache-Control: no-store\r\n"), "%.*s",
+	    (int)x.out.len, x.out.p);
+	CHECK(!has("Idempotency-Replayed") && !has("ETag"), "%.*s", (int)x.out.len, x.out.p);
+	CHECK(strcmp(fakedb_text(0),
+		  "CALL stored_create(_utf8mb4 X'7075626c6963',_utf8mb4 X'7265712d32',NULL,NULL)")
+		  == 0,
+	    "%s", fakedb_text(0));
+	done();
+}
+
+static void
+write_sends_key_and_body_as_digests(void)
+{
+	const char *s = fakedb_text(0);
+
+	CHECK(write_answered("201", "", "0", HEX SEP "Anna" SEP "USER", "k1") == 201, "%d",
+	    x.rs.status);
+	CHECK(strstr(s, "NULL") == NULL
+		  && strlen(s)
+			 == strlen("CALL stored_create(_utf8mb4 X'7075626c6963',_utf8mb4 "
+				   "X'7265712d32',X'',X'')")
+				+ 128,
+	    "%s", s);
+	CHECK(strstr(s, ",X'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')")
+		  != NULL,
+	    "%s", s);
+	done();
+}
+
+static void
+write_replay_is_the_same_bytes_and_says_so(void)
+{
+	char first[200];
+	size_t len;
+
+	write_answered("201", "", "0", HEX SEP "Anna" SEP "USER", "k1");
+	len = x.out.len - x.head_len;
+	CHECK(len < sizeof(first), "%zu bytes", len);
+	memcpy(first, x.out.p + x.head_len, len);
+	CHECK(write_answered("201", "", "1", HEX SEP "Anna" SEP "USER", "k1") == 201, "%d",
+	    x.rs.status);
+	CHECK(x.out.len - x.head_len == len && memcmp(first, x.out.p + x.head_len, len) == 0,
+	    "the body");
+	CHECK(has("Idempotency-Replayed: true\r\n") && has("Location: "), "%.*s", (int)x.out.len,
+	    x.out.p);
+	done();
+}
+
+static void
+write_refusal_keeps_its_first_request_id(void)
+{
+	CHECK(write_answered("409", "sold-out", "1", "req-1" SEP "No \"unit\" left.", "k1") == 409,
+	    "%d", x.rs.status);
+	body_is("{\"type\":\"/problems/sold-out\",\"title\":\"Sold "
+		"out\",\"status\":409,\"detail\":\"No \\\"unit\\\" left.\","
+		"\"request_id\":\"req-1\"}");
+	CHECK(has("Idempotency-Replayed: true\r\n"), "%.*s", (int)x.out.len, x.out.p);
+	done();
+}
+
+static void
+write_refusal_without_a_detail_has_the_tables(void)
+{
+	CHECK(write_answered("404", "room-not-found", "0", "req-2" SEP, NULL) == 404, "%d",
+	    x.rs.status);
+	CHECK(has("There is no room with this id.") && !has("Idempotency-Replayed"), "%.*s",
+	    (int)x.out.len, x.out.p);
+	CHECK(write_answered("422", "idempotency-key-reused", "0", "req-2" SEP, "k1") == 422, "%d",
+	    x.rs.status);
+	done();
+}
+
+static void
+write_answer_of_another_form_is_internal(void)
+{
+	static const struct {
+		const char *problem, *fields;
+	} bad[] = {{"", HEX SEP "Anna"}, {"", HEX SEP "Anna" SEP "USER" SEP "x"}, {"", ""},
+	    {NULL, HEX SEP "Anna" SEP "USER"}, {"", NULL}, {"sold-out", "req-1"},
+	    {"sold-out", "a" SEP "b" SEP "c"}};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(write_answered("201", bad[i].problem, "0", bad[i].fields, NULL) == 500,
+		    "row %zu: %d", i, x.rs.status);
+	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 4});
+	CHECK(run("POST", "/v1/stored", NULL) == 500, "no row: %d", x.rs.status);
+	tells(&(struct fake_step){.kind = FAKE_NO_ROWS});
+	CHECK(run("POST", "/v1/stored", NULL) == 500, "no result: %d", x.rs.status);
+	done();
+}
+
+/* ---- no answer ---- */
+
+static void
+write_of_unknown_outcome_says_so(void)
+{
+	tells(&(struct fake_step){.kind = FAKE_CLOSE});
+	CHECK(run("POST", "/v1/stored", NULL) == 503, "%d", x.rs.status);
+	CHECK(fakedb_calls() == 1, "sent %u times", fakedb_calls());
+	CHECK(has("utcome unknown") && !has("same key") && has("Retry-After: "), "%.*s",
+	    (int)x.out.len, x.out.p);
+	tells(&(struct fake_step){.kind = FAKE_CLOSE});
+	CHECK(run("POST", "/v1/stored", "k1") == 503, "%d", x.rs.status);
+	CHECK(fakedb_calls() > 1, "sent %u times", fakedb_calls());
+	CHECK(has("utcome unknown") && has("etry with the same key"), "%.*s", (int)x.out.len,
+	    x.out.p);
+	done();
+}
+
+static void
+failures_are_503_or_500(void)
+{
+	tells(&(struct fake_step){.kind = FAKE_ERROR, .error = 1290});
+	CHECK(run("POST", "/v1/stored", NULL) == 503 && has("Nothing was changed"), "read-only: %d",
+	    x.rs.status);
+	tells(&(struct fake_step){.kind = FAKE_ERROR, .error = 1146});
+	CHECK(run("POST", "/v1/stored", NULL) == 500 && !has("as it was told"), "a failure: %d",
+	    x.rs.status);
+	tells(&(struct fake_step){.kind = FAKE_ERROR, .error = 1290});
+	CHECK(run("GET", "/v1/stored", NULL) == 503, "a read: %d", x.rs.status);
+	tells(&(struct fake_step){.kind = FAKE_NO_ROWS});
+	fakedb_schema(9999);
+	db_free(db);
+	db = db_new(&conf);
+	CHECK(run("POST", "/v1/stored", NULL) == 503 && has("9999"), "another schema: %d",
+	    x.rs.status);
+	done();
+}
+
+/* ---- readiness ---- */
+
+static int
+ready(const char *method, const char *next)
+{
+	size_t len;
+	const char *why;
+
+	exchange_begin(&x, method, "/readyz");
+	if (next != NULL)
+		exchange_add(&x, "LOYALTY_READY_NEXT=%s", next);
+	x.rq.db = db;
+	check_stderr_begin();
+	exchange_run(&x);
+	free(check_stderr_end(&len));
+	why = x.rs.redirect == NULL ? exchange_fault(&x) : NULL;
+	CHECK(why == NULL, "%s: %.*s", why, (int)x.out.len, x.out.p);
+	return x.rs.status;
+}
+
+static void
+readiness_asks_the_database_and_goes_on(void)
+{
+	tells(&(struct fake_step){.kind = FAKE_NO_ROWS});
+	CHECK(ready("GET", NULL) == 200, "%d", x.rs.status);
+	body_is("{\"status\":\"ready\"}");
+	CHECK(fakedb_schema_calls() > 0, "the database was not asked");
+	CHECK(ready("GET", "") == 200 && has("{\"status\":\"ready\"}"), "an empty next");
+	CHECK(ready("GET", "/readyz-points") == 200 && has("X-Accel-Redirect: /readyz-points\r\n")
+		  && !has("\"ready\""),
+	    "next");
+	CHECK(ready("HEAD", NULL) == 200 && x.out.len == x.head_len, "HEAD");
+	done();
+}
+
+static void
+readiness_names_the_service_and_the_reason(void)
+{
+	tells(&(struct fake_step){.kind = FAKE_NO_ROWS});
+	fakedb_schema(9999);
+	CHECK(ready("GET", "/readyz-points") == 503, "%d", x.rs.status);
+	CHECK(has("check is not ready") && has("9999"), "%.*s", (int)x.out.len, x.out.p);
+	CHECK(!has("X-Accel-Redirect"), "it goes on all the same");
+	done();
+	conf = (struct db_conf){
+	    .hosts = "/nonexistent/sock", .user = "u", .name = "n", .deadline_ms = 1000};
+	db = db_new(&conf);
+	CHECK(ready("GET", NULL) == 503 && has("check is not ready"), "%d", x.rs.status);
+	done();
+}
+
+CU_TestInfo tests_answer[] = {
+    TEST(row_is_rendered_with_an_etag),
+    TEST(row_that_is_not_there_is_missing),
+    TEST(row_with_a_null_is_internal),
+    TEST(list_has_a_link_where_rows_are_left),
+    TEST(list_goes_on_behind_its_last_row),
+    TEST(list_with_a_null_is_internal),
+    TEST(write_success_is_rendered),
+    TEST(write_sends_key_and_body_as_digests),
+    NUMBERED("E005", write_replay_is_the_same_bytes_and_says_so),
+    NUMBERED("E005", write_refusal_keeps_its_first_request_id),
+    TEST(write_refusal_without_a_detail_has_the_tables),
+    TEST(write_answer_of_another_form_is_internal),
+    NUMBERED("E085", write_of_unknown_outcome_says_so),
+    TEST(failures_are_503_or_500),
+    TEST(readiness_asks_the_database_and_goes_on),
+    NUMBERED("E094", readiness_names_the_service_and_the_reason),
+    CU_TEST_INFO_NULL,
+};

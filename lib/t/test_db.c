@@ -1,0 +1,516 @@
+#include <mysql.h>
+#include <mysqld_error.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "db.h"
+#include "fakedb.h"
+
+/* What a test has: the configuration that its connections share, and one. */
+static struct db_conf conf;
+static struct db *db;
+
+static void
+begin_at(const char *hosts, int deadline_ms)
+{
+	conf.hosts = hosts;
+	conf.user = "u";
+	conf.name = "loyalty";
+	conf.deadline_ms = deadline_ms;
+	conf.bad_until_ms = 0;
+	if ((db = db_new(&conf)) == NULL)
+		abort();
+}
+
+/* A connection to the server that answers as these steps say. */
+#define BEGIN(deadline_ms, ...)                                                                    \
+	do {                                                                                       \
+		const struct fake_step steps_[] = {__VA_ARGS__};                                   \
+		fakedb_script(steps_, sizeof(steps_) / sizeof(steps_[0]));                         \
+		begin_at(fakedb_path(), deadline_ms);                                              \
+	} while (0)
+
+static void
+end(void)
+{
+	db_free(db);
+	db = NULL;
+	fakedb_script(NULL, 0);
+}
+
+static enum db_status
+call(enum db_mode mode)
+{
+	db_call(db, "thing_do");
+	db_int(db, 1);
+	return db_exec(db, mode, "req-1");
+}
+
+static const char *
+name_of(enum db_status st)
+{
+	static const char *const names[] = {"OK", "DOWN", "UNKNOWN", "VERSION", "FAILED"};
+
+	return names[st];
+}
+
+/* The outcome of a call, and how often the server was sent it. */
+static void
+ends(const char *what, enum db_mode mode, enum db_status want, unsigned calls)
+{
+	enum db_status st = call(mode);
+
+	CHECK(st == want, "%s: %s, not %s (%s)", what, name_of(st), name_of(want), db_reason(db));
+	CHECK(fakedb_calls() == calls, "%s: sent %u times, not %u", what, fakedb_calls(), calls);
+	if (st != DB_OK)
+		CHECK(db_reason(db)[0] != '\0', "%s: no reason", what);
+	db_done(db);
+}
+
+/* ---- the statement and its answer ---- */
+
+static void
+db_sends_arguments_as_literals(void)
+{
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	db_call(db, "thing_do");
+	db_bytes(db, "\x00\xff'", 3);
+	db_int(db, -9223372036854775807LL - 1);
+	db_utf8(db, "a'\\\xc3\xa9", 5);
+	db_null(db);
+	db_utf8(db, "", 0);
+	db_bytes(db, "", 0);
+	db_int(db, 0);
+	CHECK(db_exec(db, DB_ONCE, NULL) == DB_OK, "%s", db_reason(db));
+	CHECK(!db_row(db), "a row of nothing");
+	CHECK_TEXT("the statement", fakedb_text(0), strlen(fakedb_text(0)),
+	    "CALL thing_do(X'00ff27',-9223372036854775808,_utf8mb4 X'61275cc3a9',NULL,_utf8mb4 "
+	    "X'',X'',0)");
+	db_done(db);
+	db_call(db, "nothing");
+	CHECK(db_exec(db, DB_READ, NULL) == DB_OK, "%s", db_reason(db));
+	CHECK_TEXT("the statement", fakedb_text(1), strlen(fakedb_text(1)), "CALL nothing()");
+	end();
+}
+
+static void
+db_gives_rows_with_lengths_and_nulls(void)
+{
+	static const char *const values[] = {"abc", NULL, "-42", "", "9007199254740993", "x"};
+	size_t len;
+
+	BEGIN(3000, {.kind = FAKE_ROWS, .columns = 3, .nrows = 2, .values = values});
+	CHECK(call(DB_READ) == DB_OK, "%s", db_reason(db));
+	CHECK(db_row(db), "the first row");
+	CHECK(strcmp(db_text(db, 0, &len), "abc") == 0 && len == 3, "text");
+	len = 99;
+	CHECK(db_text(db, 1, &len) == NULL && len == 0 && db_number(db, 1) == 0, "NULL");
+	CHECK(db_number(db, 2) == -42, "a number");
+	CHECK(db_row(db), "the second row");
+	CHECK(db_text(db, 0, &len) != NULL && len == 0, "empty text");
+	CHECK(db_number(db, 1) == 9007199254740993, "a large number");
+	CHECK(!db_row(db), "a third row");
+	db_done(db);
+	db_done(db);
+	CHECK(!db_row(db), "a row of a result let go");
+	ends("the connection can be used again", DB_READ, DB_OK, 2);
+	CHECK(fakedb_connections() == 1 && fakedb_schema_calls() == 1, "%u connections",
+	    fakedb_connections());
+	end();
+}
+
+static void
+db_free_accepts_null_and_open_results(void)
+{
+	static const char *const values[] = {"abc"};
+
+	db_free(NULL);
+	BEGIN(3000, {.kind = FAKE_ROWS, .columns = 1, .nrows = 1, .values = values});
+	CHECK(call(DB_READ) == DB_OK && db_row(db), "%s", db_reason(db));
+	end();
+	begin_at("/nonexistent/sock", 1000);
+	end();
+}
+
+/* ---- what goes wrong ---- */
+
+static void
+db_tries_again_after_a_collision(void)
+{
+	static const unsigned errors[] = {1213, 1205, 1020, 3101, 1180, 1062};
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		char what[32];
+
+		snprintf(what, sizeof(what), "error %u", errors[i]);
+		BEGIN(3000, {.kind = FAKE_ERROR, .error = errors[i]},
+		    {.kind = FAKE_ERROR, .error = errors[i]}, {.kind = FAKE_NO_ROWS});
+		ends(what, DB_ONCE, DB_OK, 3);
+		CHECK(fakedb_connections() == 1, "%s: %u connections", what, fakedb_connections());
+		end();
+	}
+}
+
+static void
+db_gives_up_after_many_collisions(void)
+{
+	int64_t start = db_now_ms();
+
+	BEGIN(4500, {.kind = FAKE_ERROR, .error = 1213});
+	ends("deadlocks", DB_ONCE, DB_DOWN, 10);
+	CHECK(check_since(start) < 4500, "%lld ms", (long long)check_since(start));
+	end();
+}
+
+static void
+db_fails_at_once_on_other_errors(void)
+{
+	static const unsigned errors[] = {1146, 1064, 1370, 1406, 3819, 4025, 1644};
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		char what[32];
+
+		snprintf(what, sizeof(what), "error %u", errors[i]);
+		BEGIN(3000, {.kind = FAKE_ERROR, .error = errors[i]}, {.kind = FAKE_NO_ROWS});
+		ends(what, DB_KEYED, DB_FAILED, 1);
+		ends("the next call", DB_KEYED, DB_OK, 2);
+		end();
+	}
+}
+
+/* Read-only, full or overloaded: nothing was done, and the next call goes to the next host. */
+static void
+db_leaves_a_server_that_cannot_write(void)
+{
+	static const unsigned errors[] = {1290, 1836, 1792, 1021, 1040, 1041, 1305};
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		char what[32];
+
+		snprintf(what, sizeof(what), "error %u", errors[i]);
+		BEGIN(3000, {.kind = FAKE_ERROR, .error = errors[i]}, {.kind = FAKE_NO_ROWS});
+		ends(what, DB_KEYED, DB_DOWN, 1);
+		ends("the next call", DB_KEYED, DB_OK, 2);
+		CHECK(fakedb_connections() == 2, "%s: %u connections", what, fakedb_connections());
+		end();
+	}
+}
+
+static void
+db_never_sends_a_write_twice_that_may_have_been_done(void)
+{
+	static const unsigned errors[] = {1053, 1317, 1927, 1969};
+	size_t i;
+
+	BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_NO_ROWS});
+	ends("closed", DB_ONCE, DB_UNKNOWN, 1);
+	end();
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		char what[32];
+
+		snprintf(what, sizeof(what), "error %u", errors[i]);
+		BEGIN(3000, {.kind = FAKE_ERROR, .error = errors[i]}, {.kind = FAKE_NO_ROWS});
+		ends(what, DB_ONCE, DB_UNKNOWN, 1);
+		end();
+	}
+}
+
+/* A deadlock first, then the connection is lost: what was sent last counts. */
+static void
+db_stays_in_doubt_after_a_retry(void)
+{
+	BEGIN(3000, {.kind = FAKE_ERROR, .error = 1213}, {.kind = FAKE_CLOSE},
+	    {.kind = FAKE_NO_ROWS});
+	ends("deadlock, closed", DB_ONCE, DB_UNKNOWN, 2);
+	end();
+	BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_ERROR, .error = 1213},
+	    {.kind = FAKE_NO_ROWS});
+	ends("closed, deadlock", DB_KEYED, DB_OK, 3);
+	end();
+}
+
+static void
+db_sends_again_what_may_be_done_again(void)
+{
+	BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_NO_ROWS});
+	ends("a keyed write", DB_KEYED, DB_OK, 2);
+	CHECK(strcmp(fakedb_text(0), fakedb_text(1)) == 0, "the same statement");
+	CHECK(fakedb_connections() == 2, "%u connections", fakedb_connections());
+	end();
+	BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_NO_ROWS});
+	ends("a read", DB_READ, DB_OK, 2);
+	end();
+}
+
+static void
+db_knows_no_outcome_of_a_keyed_write_where_it_finds_none(void)
+{
+	int64_t start;
+
+	BEGIN(3000, {.kind = FAKE_CLOSE});
+	start = db_now_ms();
+	ends("a keyed write, closed again and again", DB_KEYED, DB_UNKNOWN, 10);
+	CHECK(check_since(start) < 2500, "%lld ms", (long long)check_since(start));
+	end();
+	BEGIN(3000, {.kind = FAKE_CLOSE});
+	ends("a read, closed again and again", DB_READ, DB_DOWN, 10);
+	end();
+}
+
+static void
+db_connects_again_when_the_old_connection_is_stale(void)
+{
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	ends("the first", DB_ONCE, DB_OK, 1);
+	fakedb_drop_all();
+	ends("after the server hung up", DB_ONCE, DB_OK, 2);
+	CHECK(fakedb_connections() == 2, "%u connections", fakedb_connections());
+	end();
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	fakedb_drop_after(1);
+	ends("the first", DB_ONCE, DB_OK, 1);
+	check_pause(20);
+	ends("after the server hung up by itself", DB_ONCE, DB_OK, 2);
+	end();
+}
+
+static void
+db_refuses_another_schema(void)
+{
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	fakedb_schema(9999);
+	ends("newer", DB_ONCE, DB_VERSION, 0);
+	CHECK(strstr(db_reason(db), "9999") != NULL, "%s", db_reason(db));
+	fakedb_schema(0);
+	ends("older", DB_READ, DB_VERSION, 0);
+	end();
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	ends("the right one", DB_ONCE, DB_OK, 1);
+	end();
+}
+
+/* ---- out of reach ---- */
+
+static void
+db_is_down_at_once_where_nobody_listens(void)
+{
+	int64_t start = db_now_ms();
+	int i;
+
+	begin_at("/nonexistent/sock", 4500);
+	for (i = 0; i < 20; i++)
+		CHECK(call(i & 1 ? DB_READ : DB_ONCE) == DB_DOWN, "call %d", i);
+	CHECK(strstr(db_reason(db), "/nonexistent/sock") != NULL, "%s", db_reason(db));
+	CHECK(check_since(start) < 1000, "%lld ms", (long long)check_since(start));
+	end();
+	start = db_now_ms();
+	begin_at("127.0.0.1:1", 4500);
+	CHECK(call(DB_ONCE) == DB_DOWN, "a refused port");
+	CHECK(check_since(start) < 500, "%lld ms", (long long)check_since(start));
+	end();
+}
+
+static void
+db_tries_the_hosts_in_order(void)
+{
+	char hosts[300];
+
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	end();
+	snprintf(hosts, sizeof(hosts), "/nonexistent/sock,127.0.0.1:1,%s", fakedb_path());
+	begin_at(hosts, 3000);
+	ends("the third", DB_ONCE, DB_OK, 1);
+	ends("and stays there", DB_ONCE, DB_OK, 2);
+	CHECK(fakedb_connections() == 1, "%u connections", fakedb_connections());
+	fakedb_drop_all();
+	ends("also afterwards", DB_ONCE, DB_OK, 3);
+	end();
+	snprintf(hosts, sizeof(hosts), "%s,/nonexistent/sock", fakedb_path());
+	begin_at(hosts, 3000);
+	ends("the first", DB_ONCE, DB_OK, 1);
+	end();
+}
+
+static void
+db_is_down_within_the_deadline_where_nobody_answers(void)
+{
+	int64_t start;
+	int i;
+
+	BEGIN(4500, {.kind = FAKE_NO_ROWS});
+	fakedb_mute(true);
+	start = db_now_ms();
+	CHECK(call(DB_ONCE) == DB_DOWN, "%s", db_reason(db));
+	CHECK(check_since(start) >= 900 && check_since(start) < 2500, "%lld ms",
+	    (long long)check_since(start));
+	start = db_now_ms();
+	for (i = 0; i < 8; i++)
+		CHECK(call(DB_READ) == DB_DOWN, "call %d", i);
+	CHECK(check_since(start) < 200, "refused at once: %lld ms", (long long)check_since(start));
+	CHECK(fakedb_connections() == 1, "%u connections", fakedb_connections());
+	fakedb_mute(false);
+	check_pause(1100);
+	ends("when it is back", DB_ONCE, DB_OK, 1);
+	CHECK(conf.bad_until_ms == 0, "it is known to be back");
+	end();
+}
+
+/* One thread of several that call a muted database. */
+static void *
+probe(void *arg)
+{
+	struct db *own = db_new(&conf);
+	int64_t start = db_now_ms();
+
+	db_call(own, "thing_do");
+	*(int64_t *)arg = db_exec(own, DB_READ, NULL) == DB_DOWN ? check_since(start) : -1;
+	db_free(own);
+	return NULL;
+}
+
+static void
+db_lets_one_at_a_time_probe_a_bad_database(void)
+{
+	pthread_t t[8];
+	int64_t took[8];
+	int i, slow = 0;
+
+	BEGIN(4500, {.kind = FAKE_NO_ROWS});
+	fakedb_mute(true);
+	CHECK(call(DB_READ) == DB_DOWN, "the first");
+	check_pause(1050);
+	for (i = 0; i < 8; i++)
+		pthread_create(&t[i], NULL, probe, &took[i]);
+	for (i = 0; i < 8; i++) {
+		pthread_join(t[i], NULL);
+		CHECK(took[i] >= 0, "thread %d is not refused", i);
+		slow += took[i] > 500;
+	}
+	CHECK(slow == 1, "%d of 8 threads waited", slow);
+	end();
+}
+
+static void
+db_gives_up_a_call_that_is_not_answered(void)
+{
+	int64_t start;
+
+	BEGIN(1500, {.kind = FAKE_HANG}, {.kind = FAKE_NO_ROWS});
+	start = db_now_ms();
+	ends("a write", DB_ONCE, DB_UNKNOWN, 1);
+	CHECK(check_since(start) < 2000, "%lld ms", (long long)check_since(start));
+	start = db_now_ms();
+	CHECK(call(DB_READ) == DB_DOWN, "the next is refused");
+	CHECK(check_since(start) < 100, "at once: %lld ms", (long long)check_since(start));
+	check_pause(1100);
+	ends("when it answers again", DB_ONCE, DB_OK, 2);
+	CHECK(fakedb_kills() == 1, "the connection given up was ended %u times", fakedb_kills());
+	end();
+}
+
+static void
+db_does_nothing_when_no_time_is_left(void)
+{
+	int64_t start = db_now_ms();
+
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	db_until(db, db_now_ms() - 1);
+	ends("too late", DB_ONCE, DB_DOWN, 0);
+	CHECK(fakedb_connections() == 0, "%u connections", fakedb_connections());
+	db_until(db, db_now_ms() + 3000);
+	ends("in time", DB_ONCE, DB_OK, 1);
+	db_until(db, 0);
+	ends("without a time", DB_ONCE, DB_OK, 2);
+	CHECK(check_since(start) < 1000, "%lld ms", (long long)check_since(start));
+	end();
+}
+
+/* ---- the deadline, whatever takes the time; half a second of grace ---- */
+
+static void
+within(const char *what, enum db_mode mode, int deadline_ms)
+{
+	int64_t start = db_now_ms(), took;
+	enum db_status st = call(mode);
+
+	took = check_since(start);
+	CHECK(st == DB_DOWN || st == DB_UNKNOWN, "%s: %s", what, name_of(st));
+	CHECK(took < deadline_ms + 500, "%s: %lld ms of %d", what, (long long)took, deadline_ms);
+	db_done(db);
+}
+
+static void
+db_keeps_the_deadline_when_the_schema_is_not_told(void)
+{
+	BEGIN(2500, {.kind = FAKE_NO_ROWS});
+	fakedb_schema(-1);
+	within("schema_version hangs", DB_READ, 2500);
+	end();
+}
+
+static void
+db_keeps_the_deadline_when_collisions_are_slow(void)
+{
+	BEGIN(2500, {.kind = FAKE_ERROR, .error = 1205, .delay_ms = 1200});
+	within("lock waits", DB_ONCE, 2500);
+	end();
+}
+
+static void
+db_keeps_the_deadline_when_little_time_is_left(void)
+{
+	BEGIN(4500, {.kind = FAKE_HANG});
+	db_until(db, db_now_ms() + 1000);
+	within("a call with a second left", DB_ONCE, 1000);
+	end();
+}
+
+static void
+db_keeps_the_deadline_with_many_hosts(void)
+{
+	char hosts[600];
+
+	BEGIN(2500, {.kind = FAKE_NO_ROWS});
+	fakedb_mute(true);
+	snprintf(hosts, sizeof(hosts), "%s,%s,%s,%s", fakedb_path(), fakedb_path(), fakedb_path(),
+	    fakedb_path());
+	conf.hosts = hosts;
+	within("four that don't answer", DB_READ, 2500);
+	end();
+}
+
+CU_TestInfo tests_db[] = {
+    TEST(db_sends_arguments_as_literals),
+    TEST(db_gives_rows_with_lengths_and_nulls),
+    TEST(db_free_accepts_null_and_open_results),
+    NUMBERED("E021", db_tries_again_after_a_collision),
+    NUMBERED("E021", db_gives_up_after_many_collisions),
+    TEST(db_fails_at_once_on_other_errors),
+    NUMBERED("E086", db_leaves_a_server_that_cannot_write),
+    NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done),
+    NUMBERED("E085", db_stays_in_doubt_after_a_retry),
+    NUMBERED("E085", db_sends_again_what_may_be_done_again),
+    NUMBERED("E085", db_knows_no_outcome_of_a_keyed_write_where_it_finds_none),
+    NUMBERED("E087", db_connects_again_when_the_old_connection_is_stale),
+    NUMBERED("E094", db_refuses_another_schema),
+    NUMBERED("E083", db_is_down_at_once_where_nobody_listens),
+    TEST(db_tries_the_hosts_in_order),
+    NUMBERED("E084", db_is_down_within_the_deadline_where_nobody_answers),
+    NUMBERED("E084", db_lets_one_at_a_time_probe_a_bad_database),
+    NUMBERED("E084", db_gives_up_a_call_that_is_not_answered),
+    TEST(db_does_nothing_when_no_time_is_left),
+    NUMBERED("E084", db_keeps_the_deadline_when_the_schema_is_not_told),
+    NUMBERED("E084", db_keeps_the_deadline_when_collisions_are_slow),
+    NUMBERED("E084", db_keeps_the_deadline_when_little_time_is_left),
+    NUMBERED("E084", db_keeps_the_deadline_with_many_hosts),
+    CU_TEST_INFO_NULL,
+};
