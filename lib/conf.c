@@ -47,7 +47,8 @@ set_int(const struct conf_row *row, const char *v)
 
 	errno = 0;
 	n = strtol(v, &end, 10);
-	if (errno != 0 || end == v || *end != '\0' || n < row->min || n > row->max)
+	if (strspn(v, "-0123456789") != strlen(v) || errno != 0 || end == v || *end != '\0'
+	    || n < row->min || n > row->max)
 		return false;
 	*(int *)row->out = (int)n;
 	return true;

@@ -239,107 +239,6 @@ set_options(MYSQL *my, const struct db_conf *c)
 }
 
 /*
- * Everything that the procedures rely on is set here, whatever the server's
- * own settings are.  The lock wait ends well before the read timeout, so that
- * we hear of it.
- */
-static bool
-set_session(struct db *db)
-{
-	char sql[512];
-	int io_s = read_timeout_s(db->conf), lock_s = io_s > 2 ? 2 : 1;
-
-	snprintf(sql, sizeof(sql),
-	    "SET SESSION sql_mode = "
-	    "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
-	    "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, collation_connection = "
-	    "'utf8mb4_bin', "
-	    "innodb_lock_wait_timeout = %d%s",
-	    lock_s,
-	    strstr(mysql_get_server_info(db->my), "MariaDB") != NULL ? ", max_statement_time = "
-								     : "");
-	if (strstr(sql, "max_statement_time") != NULL)
-		snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql), "%d.%d",
-		    io_s > 1 ? io_s - 1 : 0, io_s > 1 ? 5 : 9);
-	if (mysql_query(db->my, sql) != 0
-	    || mysql_query(db->my, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") != 0)
-		return false;
-	if (db->kill_id != 0 && db_now_ms() - db->kill_asked_ms < KILL_WINDOW_MS
-	    && mysql_thread_id(db->my) > db->kill_id) {
-		/* What we gave up may still run and hold locks.  Ids only grow
-		 * while a server lives, so a smaller one is of this server. */
-		snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
-		if (mysql_query(db->my, sql) == 0)
-			log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before",
-			    db->kill_id);
-	}
-	db->kill_id = 0;
-	return true;
-}
-
-static bool
-connect_to(struct db *db, char *host)
-{
-	const struct db_conf *c = db->conf;
-	bool local = host[0] == '/';
-	unsigned port = 3306;
-	char *colon = strrchr(host, ':');
-
-	if (!local && colon != NULL) {
-		*colon = '\0';
-		port = (unsigned)strtoul(colon + 1, NULL, 10);
-	}
-	if ((db->my = mysql_init(NULL)) == NULL) {
-		snprintf(db->reason, sizeof(db->reason), "out of memory");
-		return false;
-	}
-	set_options(db->my, c);
-	if (mysql_real_connect(db->my, local ? NULL : host, c->user, c->password, c->name, port,
-		local ? host : NULL, CLIENT_MULTI_RESULTS)
-		!= NULL
-	    && set_session(db))
-		return true;
-	snprintf(db->reason, sizeof(db->reason), "%s: %s", host, mysql_error(db->my));
-	disconnect(db);
-	return false;
-}
-
-/*
- * One instant after a timeout every thread would try, and wait, at once: so
- * while the database is known to be out of order only one at a time may
- * probe, the others are refused.
- */
-static bool
-may_try(struct db_conf *c)
-{
-	int64_t bad = atomic_load(&c->bad_until_ms), now = db_now_ms();
-
-	if (bad == 0)
-		return true;
-	if (now < bad)
-		return false;
-	return atomic_compare_exchange_strong(&c->bad_until_ms, &bad, now + REFUSE_MS);
-}
-
-static bool
-connect_any(struct db *db, int64_t until)
-{
-	unsigned tried = 0, count;
-	char host[256];
-	int64_t start = db_now_ms();
-
-	do {
-		count = nth_host(db->conf->hosts, db->host, host, sizeof(host));
-		if (connect_to(db, host))
-			return true;
-		db->host++;
-	} while (++tried < count && until - db_now_ms() >= CONNECT_TIMEOUT_S * 1000);
-	if (db_now_ms() - start >= CONNECT_TIMEOUT_S * 900)
-		atomic_store(&db->conf->bad_until_ms, db_now_ms() + REFUSE_MS);
-	return false;
-}
-
-/*
  * Wait until the server begins to answer, or the deadline is over.  The
  * client library's own read timeout is of the connection and in whole
  * seconds; this one is of the call.
@@ -385,6 +284,117 @@ static const char *
 error_text(const struct db *db, unsigned e)
 {
 	return e == ERR_TIMEOUT ? "no answer within the deadline" : mysql_error(db->my);
+}
+
+/* For a statement that has no rows. */
+static bool
+tell(struct db *db, const char *sql, int64_t until)
+{
+	unsigned e = query(db, sql, strlen(sql), until);
+
+	db_done(db);
+	return e == 0;
+}
+
+/*
+ * Everything that the procedures rely on is set here, whatever the server's
+ * own settings are.  The lock wait ends well before the read timeout, so that
+ * we hear of it.
+ */
+static bool
+set_session(struct db *db, int64_t until)
+{
+	char sql[512];
+	int io_s = read_timeout_s(db->conf), lock_s = io_s > 2 ? 2 : 1;
+
+	snprintf(sql, sizeof(sql),
+	    "SET SESSION sql_mode = "
+	    "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+	    "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, collation_connection = "
+	    "'utf8mb4_bin', "
+	    "innodb_lock_wait_timeout = %d%s",
+	    lock_s,
+	    strstr(mysql_get_server_info(db->my), "MariaDB") != NULL ? ", max_statement_time = "
+								     : "");
+	if (strstr(sql, "max_statement_time") != NULL)
+		snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql), "%d.%d",
+		    io_s > 1 ? io_s - 1 : 0, io_s > 1 ? 5 : 9);
+	if (!tell(db, sql, until)
+	    || !tell(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", until))
+		return false;
+	if (db->kill_id != 0 && db_now_ms() - db->kill_asked_ms < KILL_WINDOW_MS
+	    && mysql_thread_id(db->my) > db->kill_id) {
+		/* What we gave up may still run and hold locks.  Ids only grow
+		 * while a server lives, so a smaller one is of this server. */
+		snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
+		if (tell(db, sql, until))
+			log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before",
+			    db->kill_id);
+	}
+	db->kill_id = 0;
+	return true;
+}
+
+static bool
+connect_to(struct db *db, char *host, int64_t until)
+{
+	const struct db_conf *c = db->conf;
+	bool local = host[0] == '/';
+	unsigned port = 3306;
+	char *colon = strrchr(host, ':');
+
+	if (!local && colon != NULL) {
+		*colon = '\0';
+		port = (unsigned)strtoul(colon + 1, NULL, 10);
+	}
+	if ((db->my = mysql_init(NULL)) == NULL) {
+		snprintf(db->reason, sizeof(db->reason), "out of memory");
+		return false;
+	}
+	set_options(db->my, c);
+	if (mysql_real_connect(db->my, local ? NULL : host, c->user, c->password, c->name, port,
+		local ? host : NULL, CLIENT_MULTI_RESULTS)
+		!= NULL
+	    && set_session(db, until))
+		return true;
+	snprintf(db->reason, sizeof(db->reason), "%s: %s", host, mysql_error(db->my));
+	disconnect(db);
+	return false;
+}
+
+/*
+ * One instant after a timeout every thread would try, and wait, at once: so
+ * while the database is known to be out of order only one at a time may
+ * probe, the others are refused.
+ */
+static bool
+may_try(struct db_conf *c)
+{
+	int64_t bad = atomic_load(&c->bad_until_ms), now = db_now_ms();
+
+	if (bad == 0)
+		return true;
+	if (now < bad)
+		return false;
+	return atomic_compare_exchange_strong(&c->bad_until_ms, &bad, now + REFUSE_MS);
+}
+
+static bool
+connect_any(struct db *db, int64_t until)
+{
+	unsigned tried = 0, count;
+	char host[256];
+	int64_t start = db_now_ms();
+
+	do {
+		count = nth_host(db->conf->hosts, db->host, host, sizeof(host));
+		if (connect_to(db, host, until))
+			return true;
+		db->host++;
+	} while (++tried < count && until - db_now_ms() >= CONNECT_TIMEOUT_S * 1000);
+	if (db_now_ms() - start >= CONNECT_TIMEOUT_S * 900)
+		atomic_store(&db->conf->bad_until_ms, db_now_ms() + REFUSE_MS);
+	return false;
 }
 
 /* The connection broke under a call: remember to end what may still run there. */
@@ -437,10 +447,6 @@ ready(struct db *db, int64_t until)
 	enum db_status st;
 	int tries;
 
-	if (!may_try(db->conf)) {
-		snprintf(db->reason, sizeof(db->reason), "the database does not answer");
-		return DB_DOWN;
-	}
 	for (tries = 0;; tries++) {
 		if (db->my != NULL && stale(db->my)) {
 			log_line(LOG_INFO, NULL, "db: connection found closed, connecting again");
@@ -502,49 +508,46 @@ back_off(int attempt)
 	pause_ms(1 + (int64_t)r * (1 << (attempt < 6 ? attempt : 6)) / 64);
 }
 
-enum db_status
-db_exec(struct db *db, enum db_mode mode, const char *request_id)
+/*
+ * One call, with its further attempts.  *in_doubt: an earlier one was sent
+ * and its answer never came.
+ */
+static enum db_status
+call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bool *in_doubt)
 {
-	int64_t until = db->until_ms != 0 ? db->until_ms : db_now_ms() + db->conf->deadline_ms;
-	int64_t sent;
-	bool in_doubt = false; /* sent once, and the answer never came */
 	enum db_status st;
+	int64_t sent;
 	unsigned e;
 	int attempt;
 
-	buf_str(&db->sql, ")");
-	if (db->sql.failed) {
-		snprintf(db->reason, sizeof(db->reason), "out of memory");
-		return DB_FAILED;
+	if (!may_try(db->conf)) {
+		snprintf(db->reason, sizeof(db->reason), "the database does not answer");
+		return DB_DOWN;
 	}
+	snprintf(db->reason, sizeof(db->reason), "no time was left");
 	for (attempt = 0; attempt < TRIES && db_now_ms() < until; attempt++) {
-		if ((st = ready(db, until)) == DB_DOWN && in_doubt) {
+		if ((st = ready(db, until)) == DB_DOWN && *in_doubt) {
 			pause_ms(100);
 			continue;
 		}
 		if (st != DB_OK)
-			return in_doubt && mode != DB_READ ? DB_UNKNOWN : st;
+			return st;
 		sent = db_now_ms();
-		if ((e = query(db, db->sql.p, db->sql.len, until)) == 0) {
-			if (atomic_load_explicit(&db->conf->bad_until_ms, memory_order_relaxed)
-			    != 0)
-				atomic_store(&db->conf->bad_until_ms, 0);
+		if ((e = query(db, db->sql.p, db->sql.len, until)) == 0)
 			return DB_OK;
-		}
 		snprintf(db->reason, sizeof(db->reason), "%s: %s", db->name, error_text(db, e));
-		log_line(
-		    LOG_WARN, request_id, "db: %s: error %u: %s", db->name, e, error_text(db, e));
+		log_line(LOG_WARN, request_id, "db: error %u: %s", e, db->reason);
 		db_done(db);
 		if (is_lost(e)) {
 			gave_up(db, e, sent);
+			if (!*in_doubt && until > db_now_ms() + RECOVER_MS)
+				until = db_now_ms() + RECOVER_MS;
+			*in_doubt = true;
 			if (mode == DB_ONCE)
 				return DB_UNKNOWN;
-			if (!in_doubt && until > db_now_ms() + RECOVER_MS)
-				until = db_now_ms() + RECOVER_MS;
-			in_doubt = true;
 		} else if (is_collision(e)) {
 			if (until - db_now_ms() < AGAIN_MS)
-				return in_doubt && mode != DB_READ ? DB_UNKNOWN : DB_DOWN;
+				return DB_DOWN;
 			back_off(attempt);
 		} else {
 			disconnect(db);
@@ -552,9 +555,26 @@ db_exec(struct db *db, enum db_mode mode, const char *request_id)
 			return is_down(e) ? DB_DOWN : DB_FAILED;
 		}
 	}
-	if (attempt == 0)
-		snprintf(db->reason, sizeof(db->reason), "no time was left");
-	return in_doubt && mode != DB_READ ? DB_UNKNOWN : DB_DOWN;
+	return DB_DOWN;
+}
+
+enum db_status
+db_exec(struct db *db, enum db_mode mode, const char *request_id)
+{
+	int64_t until = db->until_ms != 0 ? db->until_ms : db_now_ms() + db->conf->deadline_ms;
+	bool in_doubt = false;
+	enum db_status st;
+
+	buf_str(&db->sql, ")");
+	if (db->sql.failed) {
+		snprintf(db->reason, sizeof(db->reason), "out of memory");
+		return DB_FAILED;
+	}
+	st = call(db, mode, request_id, until, &in_doubt);
+	if (st == DB_OK && atomic_load_explicit(&db->conf->bad_until_ms, memory_order_relaxed) != 0)
+		atomic_store(&db->conf->bad_until_ms, 0);
+	/* whatever a later attempt came to, the first may have been done */
+	return st != DB_OK && in_doubt && mode != DB_READ ? DB_UNKNOWN : st;
 }
 
 /* ---- the result ---- */

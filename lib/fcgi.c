@@ -156,6 +156,10 @@ worker_main(void *arg)
 	void *context = f->thread_begin(f->arg);
 
 	w->failed = body == NULL || context == NULL || FCGX_InitRequest(&r, -1, 0) != 0;
+	if (w->failed) {
+		log_line(LOG_ERROR, NULL, "a thread could not begin");
+		kill(getpid(), SIGTERM); /* better none than half a service: the supervisor sees it */
+	}
 	if (!w->failed) {
 		r.ipcFd = -1;
 		work(w->pool, context, &r, body, &out);

@@ -164,7 +164,7 @@ jsonw_digits(struct jsonw *w, const char *s, size_t n)
 {
 	size_t i = n > 0 && s[0] == '-';
 
-	if (i == n)
+	if (i == n || (s[i] == '0' && n > i + 1))
 		w->broken = true;
 	for (; i < n; i++)
 		if (s[i] < '0' || s[i] > '9')

@@ -33,15 +33,23 @@ log_line(enum log_level level, const char *request_id, const char *fmt, ...)
 	len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
 	n = snprintf(line + len, sizeof(line) - len, ".%06ldZ %s %s %s ", ts.tv_nsec / 1000,
 	    name[level], log_program, request_id != NULL && *request_id != '\0' ? request_id : "-");
-	start = len += (size_t)n;
+	len += (size_t)n;
+	if (len > sizeof(line) / 2)
+		len = sizeof(line) / 2; /* a request id has 64 characters; be that as it may */
+	start = len;
 	va_start(ap, fmt);
 	n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
 	va_end(ap);
 	if (n > 0)
 		len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n : sizeof(line) - len - 2;
-	for (i = start; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+	for (i = start; i < len; i++) {
+		unsigned char c = (unsigned char)line[i];
+
+		/* C1 controls as well: 0xc2 and 0x80 to 0x9f in UTF-8 */
+		if (c < 0x20 || c == 0x7f
+		    || (c >= 0x80 && c <= 0x9f && (unsigned char)line[i - 1] == 0xc2))
 			line[i] = '?';
+	}
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* nowhere left to say it */

@@ -12,7 +12,8 @@ struct resp;
 /*
  * Where a list goes on.  A cursor is the id of the last row that was seen,
  * with a check over the list's path and filters, in base64url (RFC 4648, 5):
- * one of another list, or of other filters, or a forged one is refused.
+ * one of another list, of other filters or with a wrong character is refused.
+ * It is no secret: who computes one gets to a position, nothing more.
  */
 struct page {
 	int limit;	      /* rows on this page */

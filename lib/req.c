@@ -147,7 +147,7 @@ req_json_user(struct req *rq, struct json_object *in, struct uuid *out)
 	req_json_only(rq, user, "/user", names);
 }
 
-/* pointer + "/" + name, with ~ and / of the name escaped (RFC 6901, 3), controls masked, cut to
+/* pointer + "/" + name, with ~ and / of the name escaped (RFC 6901, 3); cut to
  * fit. */
 static void
 member_pointer(char *out, size_t size, const char *pointer, const char *name)

@@ -126,7 +126,7 @@ read_actor(struct req *rq)
 
 /* ---- the query ---- */
 
-/* The name in the route's list that equals s (decoded), or NULL. */
+/* The name in the route's list that equals s, as it was sent, or NULL. */
 static const char *
 known_parameter(const char *list, const char *s, size_t len, char *store, size_t size)
 {
@@ -208,6 +208,17 @@ read_query(struct req *rq, const char *raw, const char *names)
 
 /* ---- the body ---- */
 
+/* The name of a charset, quoted or not. */
+static bool
+is_utf8(const char *s, size_t len)
+{
+	if (len >= 2 && s[0] == '"' && s[len - 1] == '"') {
+		s++;
+		len -= 2;
+	}
+	return len == 5 && strncasecmp(s, "utf-8", 5) == 0;
+}
+
 static bool
 is_json(const char *type)
 {
@@ -217,19 +228,15 @@ is_json(const char *type)
 
 	if (type == NULL || strncasecmp(type, json, sizeof(json) - 1) != 0)
 		return false;
-	p = type + sizeof(json) - 1;
-	p += strspn(p, " \t");
-	if (*p == '\0')
-		return true;
-	if (*p++ != ';')
-		return false;
-	p += strspn(p, " \t");
-	if (strncasecmp(p, "charset=", 8) != 0)
-		return strchr(p, '=') == NULL ? *p == '\0' : true;
-	p += 8;
-	p += *p == '"';
-	n = strcspn(p, "\"; \t");
-	return n == 5 && strncasecmp(p, "utf-8", 5) == 0;
+	for (p = type + sizeof(json) - 1; *(p += strspn(p, " \t")) != '\0'; p += n) {
+		if (*p++ != ';')
+			return false;
+		p += strspn(p, " \t");
+		n = strcspn(p, "; \t");
+		if (strncasecmp(p, "charset=", 8) == 0 && !is_utf8(p + 8, n - 8))
+			return false;
+	}
+	return true;
 }
 
 static enum prob

@@ -22,7 +22,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fake_step script[16];
 static size_t nscript;
-static bool mute;
+static bool mute, stall;
 static int schema;
 static unsigned drop_after, generation, connections, calls, kills, schema_calls, thread_ids = 100;
 static char texts[TEXTS][512];
@@ -257,6 +257,22 @@ answer_schema(struct link *l)
 	return send_rows(l, &s);
 }
 
+/* SET, KILL */
+static bool
+answer_other(struct link *l, const char *sql)
+{
+	bool silent;
+
+	pthread_mutex_lock(&lock);
+	silent = stall;
+	kills += strncmp(sql, "KILL ", 5) == 0;
+	pthread_mutex_unlock(&lock);
+	if (!silent)
+		return send_ok(l);
+	hang(l);
+	return false;
+}
+
 static void
 converse(struct link *l, unsigned left)
 {
@@ -264,18 +280,12 @@ converse(struct link *l, unsigned left)
 	bool on = true;
 
 	while (on && receive(l, packet, sizeof(packet)) && packet[0] == 3) {
-		if (strcmp(packet + 1, "CALL schema_version()") == 0) {
+		if (strcmp(packet + 1, "CALL schema_version()") == 0)
 			on = answer_schema(l);
-		} else if (strncmp(packet + 1, "CALL ", 5) == 0) {
+		else if (strncmp(packet + 1, "CALL ", 5) == 0)
 			on = answer_call(l, packet + 1) && --left != 0;
-		} else {
-			if (strncmp(packet + 1, "KILL ", 5) == 0) {
-				pthread_mutex_lock(&lock);
-				kills++;
-				pthread_mutex_unlock(&lock);
-			}
-			on = send_ok(l);
-		}
+		else
+			on = answer_other(l, packet + 1);
 	}
 }
 
@@ -346,7 +356,7 @@ fakedb_script(const struct fake_step *steps, size_t n)
 	if (n > 0)
 		memcpy(script, steps, n * sizeof(*steps));
 	nscript = n;
-	mute = false;
+	mute = stall = false;
 	schema = LOYALTY_SCHEMA_VERSION;
 	drop_after = 0;
 	generation++;
@@ -360,6 +370,14 @@ fakedb_mute(bool on)
 {
 	pthread_mutex_lock(&lock);
 	mute = on;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fakedb_stall(bool on)
+{
+	pthread_mutex_lock(&lock);
+	stall = on;
 	pthread_mutex_unlock(&lock);
 }
 

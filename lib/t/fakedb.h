@@ -35,6 +35,7 @@ void fakedb_script(const struct fake_step *steps, size_t n);
 /* What becomes of connections and of schema_version, until fakedb_script. */
 void fakedb_mute(bool mute);		/* accept, say nothing */
 void fakedb_schema(int version);	/* -1: hang */
+void fakedb_stall(bool stall);		/* say nothing to SET */
 void fakedb_drop_after(unsigned calls); /* close each connection once it has answered so many */
 void fakedb_drop_all(void);		/* close all there are now */
 

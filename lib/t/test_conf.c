@@ -210,8 +210,11 @@ conf_refuses_bad_secret_files(void)
 static void
 conf_refuses_a_secret_given_twice(void)
 {
-	refused(LOAD("LOYALTY_T_SECRET=topsecret", "LOYALTY_T_SECRET_FILE=/dev/null"),
-	    "LOYALTY_T_SECRET", "LOYALTY_T_SECRET_FILE");
+	char setting[200];
+
+	CHECK(load_file("s3cret\n", 7) == 0, "%s", faults);
+	snprintf(setting, sizeof(setting), "LOYALTY_T_SECRET_FILE=%s/secret", check_folder());
+	refused(LOAD("LOYALTY_T_SECRET=topsecret", setting), "LOYALTY_T_SECRET", "both");
 	CHECK(strstr(faults, "topsecret") == NULL, "the secret is shown");
 	CHECK(secret == NULL, "the secret is set");
 	forget();

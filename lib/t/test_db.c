@@ -238,6 +238,29 @@ db_stays_in_doubt_after_a_retry(void)
 	end();
 }
 
+/* It may have been done the first time: whatever comes of the second, nobody may say it was not. */
+static void
+db_stays_in_doubt_whatever_the_second_try_comes_to(void)
+{
+	static const unsigned errors[] = {1290, 1836, 1040, 1146, 3819};
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		char what[40];
+
+		snprintf(what, sizeof(what), "closed, error %u", errors[i]);
+		BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_ERROR, .error = errors[i]});
+		ends(what, DB_KEYED, DB_UNKNOWN, 2);
+		end();
+	}
+	BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_ERROR, .error = 1205, .delay_ms = 900});
+	ends("closed, a lock wait until no time is left", DB_KEYED, DB_UNKNOWN, 2);
+	end();
+	BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_ERROR, .error = 1290});
+	ends("of a read there is no doubt", DB_READ, DB_DOWN, 2);
+	end();
+}
+
 static void
 db_sends_again_what_may_be_done_again(void)
 {
@@ -364,6 +387,24 @@ db_is_down_within_the_deadline_where_nobody_answers(void)
 	end();
 }
 
+/* The one that probes is a call like any other: what can be tried again is. */
+static void
+db_tries_again_also_where_it_probes(void)
+{
+	static const enum fake_kind kinds[] = {FAKE_ERROR, FAKE_CLOSE};
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		BEGIN(4500, {.kind = kinds[i], .error = 1213}, {.kind = FAKE_NO_ROWS});
+		fakedb_mute(true);
+		CHECK(call(DB_READ) == DB_DOWN, "%s", db_reason(db));
+		fakedb_mute(false);
+		check_pause(1100);
+		ends(i == 0 ? "a deadlock" : "closed", DB_KEYED, DB_OK, 2);
+		end();
+	}
+}
+
 /* One thread of several that call a muted database. */
 static void *
 probe(void *arg)
@@ -475,6 +516,16 @@ db_keeps_the_deadline_when_little_time_is_left(void)
 }
 
 static void
+db_keeps_the_deadline_when_the_session_is_not_set_up(void)
+{
+	BEGIN(4500, {.kind = FAKE_NO_ROWS});
+	fakedb_stall(true);
+	db_until(db, db_now_ms() + 1500);
+	within("SET hangs", DB_READ, 1500);
+	end();
+}
+
+static void
 db_keeps_the_deadline_with_many_hosts(void)
 {
 	char hosts[600];
@@ -498,6 +549,7 @@ CU_TestInfo tests_db[] = {
     NUMBERED("E086", db_leaves_a_server_that_cannot_write),
     NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done),
     NUMBERED("E085", db_stays_in_doubt_after_a_retry),
+    NUMBERED("E085 E086", db_stays_in_doubt_whatever_the_second_try_comes_to),
     NUMBERED("E085", db_sends_again_what_may_be_done_again),
     NUMBERED("E085", db_knows_no_outcome_of_a_keyed_write_where_it_finds_none),
     NUMBERED("E087", db_connects_again_when_the_old_connection_is_stale),
@@ -505,12 +557,14 @@ CU_TestInfo tests_db[] = {
     NUMBERED("E083", db_is_down_at_once_where_nobody_listens),
     TEST(db_tries_the_hosts_in_order),
     NUMBERED("E084", db_is_down_within_the_deadline_where_nobody_answers),
+    NUMBERED("E084", db_tries_again_also_where_it_probes),
     NUMBERED("E084", db_lets_one_at_a_time_probe_a_bad_database),
     NUMBERED("E084", db_gives_up_a_call_that_is_not_answered),
     TEST(db_does_nothing_when_no_time_is_left),
     NUMBERED("E084", db_keeps_the_deadline_when_the_schema_is_not_told),
     NUMBERED("E084", db_keeps_the_deadline_when_collisions_are_slow),
     NUMBERED("E084", db_keeps_the_deadline_when_little_time_is_left),
+    NUMBERED("E084", db_keeps_the_deadline_when_the_session_is_not_set_up),
     NUMBERED("E084", db_keeps_the_deadline_with_many_hosts),
     CU_TEST_INFO_NULL,
 };

@@ -205,6 +205,18 @@ page_cursor_tells_filters_apart(void)
 	query("a", "b", 1);
 	query("c", "", 0);
 	CHECK(!takes(cursor, 32), "a=bc, a=b&c=");
+	rq.nquery = 0;
+	query("a", "x", 1);
+	query("bc", "y", 1);
+	next_cursor(last, cursor, link, sizeof(link));
+	rq.nquery = 0;
+	query("a", "xb", 2);
+	query("c", "y", 1);
+	CHECK(!takes(cursor, 32), "a=x&bc=y, a=xb&c=y");
+	rq.nquery = 0;
+	query("a", "bc", 2);
+	next_cursor(last, cursor, link, sizeof(link));
+	rq.nquery = 0;
 	begin("/v1/xa");
 	query("", "bc", 2);
 	CHECK(!takes(cursor, 32), "/v1/x?a, /v1/xa?");

@@ -56,7 +56,7 @@ shape_reservation_holds_room_and_user(void)
 	writes(shape_reservation, f,
 	    "{\"id\":\"" ID "\",\"status\":\"RESERVED\",\"points\":900,\"room\":" ROOM
 	    ",\"user\":" USER ",\"created_at\":\"2026-11-23T21:07:00.123456Z\",\"updated_at\":"
-			      "\"2026-11-24T00:00:00.000000Z\"}");
+	    "\"2026-11-24T00:00:00.000000Z\"}");
 }
 
 static void

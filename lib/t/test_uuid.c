@@ -82,11 +82,11 @@ uuid_parse_refuses_other_forms(void)
 	static const char *const bad[] = {"", "-", "{0192f4a1-7b3c-7def-8123-456789abcdef}",
 	    "urn:uuid:0192f4a1-7b3c-7def-8123-456789abcdef", "0192f4a17b3c7def8123456789abcdef",
 	    "0192f4a1-7b3c-7def-8123-456789abcde", "0192f4a1-7b3c-7def-8123-456789abcdef0",
-	    "0192f4a1-7b3c-7def-8123-456789abcdeg", "0192f4a1-7b3c-7def-8123_456789abcdef",
-	    "0192f4a17-b3c-7def-8123-456789abcdef", " 192f4a1-7b3c-7def-8123-456789abcdef",
-	    "0192f4a1-7b3c-7def-8123-456789abcde ", "+192f4a1-7b3c-7def-8123-456789abcdef",
-	    "0x92f4a1-7b3c-7def-8123-456789abcdef", "------------------------------------",
-	    "0192f4a1-7b3c-7def-8123-456789abcd\xc3\xa9"};
+	    "0192f4a1-7b3c-7def-8123-456789abcdef00", "0192f4a1-7b3c-7def-8123-456789abcdeg",
+	    "0192f4a1-7b3c-7def-8123_456789abcdef", "0192f4a17-b3c-7def-8123-456789abcdef",
+	    " 192f4a1-7b3c-7def-8123-456789abcdef", "0192f4a1-7b3c-7def-8123-456789abcde ",
+	    "+192f4a1-7b3c-7def-8123-456789abcdef", "0x92f4a1-7b3c-7def-8123-456789abcdef",
+	    "------------------------------------", "0192f4a1-7b3c-7def-8123-456789abcd\xc3\xa9"};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
