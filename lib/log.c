@@ -46,8 +46,10 @@ log_line(enum log_level level, const char *request_id, const char *fmt, ...)
 		unsigned char c = (unsigned char)line[i];
 
 		/* C1 controls as well: 0xc2 and 0x80 to 0x9f in UTF-8 */
-		if (c < 0x20 || c == 0x7f
-		    || (c >= 0x80 && c <= 0x9f && (unsigned char)line[i - 1] == 0xc2))
+		if (c == 0xc2 && i + 1 < len && (unsigned char)line[i + 1] >= 0x80
+		    && (unsigned char)line[i + 1] <= 0x9f)
+			line[i] = line[i + 1] = '?';
+		else if (c < 0x20 || c == 0x7f)
 			line[i] = '?';
 	}
 	line[len++] = '\n';

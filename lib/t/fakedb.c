@@ -24,7 +24,8 @@ static struct fake_step script[16];
 static size_t nscript;
 static bool mute, stall;
 static int schema;
-static unsigned drop_after, generation, connections, calls, kills, schema_calls, thread_ids = 100;
+static unsigned drop_after, generation, connections, other_connections, calls, kills, schema_calls,
+    thread_ids = 100;
 static char texts[TEXTS][512];
 
 /* One connection, in its own thread. */
@@ -312,37 +313,65 @@ serve(void *arg)
 	return NULL;
 }
 
+/* One listening socket. */
+struct front {
+	struct sockaddr_un address;
+	int fd;
+	unsigned *counter; /* of its connections, or NULL */
+};
+
 static void *
 accept_all(void *arg)
 {
-	int fd = (int)(intptr_t)arg, c;
+	const struct front *f = arg;
 	pthread_t t;
+	int c;
 
-	while ((c = accept(fd, NULL, NULL)) >= 0)
+	while ((c = accept(f->fd, NULL, NULL)) >= 0) {
+		pthread_mutex_lock(&lock);
+		if (f->counter != NULL)
+			++*f->counter;
+		pthread_mutex_unlock(&lock);
 		if (pthread_create(&t, NULL, serve, (void *)(intptr_t)c) == 0)
 			pthread_detach(t);
 		else
 			close(c);
+	}
 	return NULL;
+}
+
+static const char *
+start(struct front *f, const char *name)
+{
+	struct sockaddr_un *a = &f->address;
+	pthread_t t;
+
+	if (a->sun_path[0] != '\0')
+		return a->sun_path;
+	a->sun_family = AF_UNIX;
+	snprintf(a->sun_path, sizeof(a->sun_path), "%s/%s", check_folder(), name);
+	f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (f->fd < 0 || bind(f->fd, (struct sockaddr *)a, sizeof(*a)) != 0
+	    || listen(f->fd, CONNECTIONS_MAX) != 0 || pthread_create(&t, NULL, accept_all, f) != 0)
+		abort();
+	pthread_detach(t);
+	return a->sun_path;
 }
 
 const char *
 fakedb_path(void)
 {
-	static struct sockaddr_un a = {.sun_family = AF_UNIX};
-	pthread_t t;
-	int fd;
+	static struct front f;
 
-	if (a.sun_path[0] != '\0')
-		return a.sun_path;
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s/fakedb", check_folder());
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0
-	    || listen(fd, CONNECTIONS_MAX) != 0
-	    || pthread_create(&t, NULL, accept_all, (void *)(intptr_t)fd) != 0)
-		abort();
-	pthread_detach(t);
-	return a.sun_path;
+	return start(&f, "fakedb");
+}
+
+const char *
+fakedb_other_path(void)
+{
+	static struct front f = {.counter = &other_connections};
+
+	return start(&f, "otherdb");
 }
 
 /* ---- what the tests set and ask ---- */
@@ -360,7 +389,7 @@ fakedb_script(const struct fake_step *steps, size_t n)
 	schema = LOYALTY_SCHEMA_VERSION;
 	drop_after = 0;
 	generation++;
-	connections = calls = kills = schema_calls = 0;
+	connections = other_connections = calls = kills = schema_calls = 0;
 	memset(texts, 0, sizeof(texts));
 	pthread_mutex_unlock(&lock);
 }
@@ -421,6 +450,12 @@ unsigned
 fakedb_connections(void)
 {
 	return counted(&connections);
+}
+
+unsigned
+fakedb_other_connections(void)
+{
+	return counted(&other_connections);
 }
 
 unsigned

@@ -39,12 +39,15 @@ void fakedb_stall(bool stall);		/* say nothing to SET */
 void fakedb_drop_after(unsigned calls); /* close each connection once it has answered so many */
 void fakedb_drop_all(void);		/* close all there are now */
 
-/* Its socket; starts it at the first call. */
+/* Its sockets, as of two hosts; each starts at the first call. */
 const char *fakedb_path(void);
+const char *fakedb_other_path(void);
 
-/* Since fakedb_script: connections made, CALLs (without schema_version) that came,
+/* Since fakedb_script: connections made,
+ * CALLs (without schema_version) that came,
  * KILLs, schema_version; and the text of CALL number n from 0, or "". */
 unsigned fakedb_connections(void);
+unsigned fakedb_other_connections(void); /* to the other socket, of these */
 unsigned fakedb_calls(void);
 unsigned fakedb_kills(void);
 unsigned fakedb_schema_calls(void);

@@ -206,6 +206,21 @@ db_leaves_a_server_that_cannot_write(void)
 }
 
 static void
+db_goes_to_the_next_host_when_one_cannot_write(void)
+{
+	char hosts[300];
+
+	BEGIN(3000, {.kind = FAKE_ERROR, .error = 1290}, {.kind = FAKE_NO_ROWS});
+	snprintf(hosts, sizeof(hosts), "%s,%s", fakedb_path(), fakedb_other_path());
+	conf.hosts = hosts;
+	ends("read-only", DB_KEYED, DB_DOWN, 1);
+	CHECK(fakedb_other_connections() == 0, "it began with the second");
+	ends("the next call", DB_KEYED, DB_OK, 2);
+	CHECK(fakedb_other_connections() == 1, "the second host was not asked");
+	end();
+}
+
+static void
 db_never_sends_a_write_twice_that_may_have_been_done(void)
 {
 	static const unsigned errors[] = {1053, 1317, 1927, 1969};
@@ -258,6 +273,27 @@ db_stays_in_doubt_whatever_the_second_try_comes_to(void)
 	end();
 	BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_ERROR, .error = 1290});
 	ends("of a read there is no doubt", DB_READ, DB_DOWN, 2);
+	end();
+}
+
+static void *
+change_schema(void *arg)
+{
+	check_pause(100);
+	fakedb_schema(9999);
+	return arg;
+}
+
+/* The schema changes between the two tries. */
+static void
+db_stays_in_doubt_where_the_schema_changes(void)
+{
+	pthread_t t;
+
+	BEGIN(3000, {.kind = FAKE_CLOSE, .delay_ms = 300}, {.kind = FAKE_NO_ROWS});
+	pthread_create(&t, NULL, change_schema, NULL);
+	ends("closed, another schema", DB_KEYED, DB_UNKNOWN, 1);
+	pthread_join(t, NULL);
 	end();
 }
 
@@ -547,9 +583,11 @@ CU_TestInfo tests_db[] = {
     NUMBERED("E021", db_gives_up_after_many_collisions),
     TEST(db_fails_at_once_on_other_errors),
     NUMBERED("E086", db_leaves_a_server_that_cannot_write),
+    NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write),
     NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done),
     NUMBERED("E085", db_stays_in_doubt_after_a_retry),
     NUMBERED("E085 E086", db_stays_in_doubt_whatever_the_second_try_comes_to),
+    NUMBERED("E085 E094", db_stays_in_doubt_where_the_schema_changes),
     NUMBERED("E085", db_sends_again_what_may_be_done_again),
     NUMBERED("E085", db_knows_no_outcome_of_a_keyed_write_where_it_finds_none),
     NUMBERED("E087", db_connects_again_when_the_old_connection_is_stale),

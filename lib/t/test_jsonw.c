@@ -222,8 +222,8 @@ jsonw_writes_nothing_once_broken(void)
 static void
 jsonw_takes_only_digits_as_digits(void)
 {
-	static const char *const bad[] = {
-	    "", "-", "1.5", "1e5", "+1", " 1", "1 ", "0x1", "1-", "--1", "NULL", "1,2"};
+	static const char *const bad[] = {"", "-", "1.5", "1e5", "+1", " 1", "1 ", "0x1", "1-",
+	    "--1", "NULL", "1,2", "007", "-01", "00"};
 	static const char *const fine[] = {
 	    "0", "-1", "1", "9007199254740993", "-9223372036854775808"};
 	struct jsonw w;

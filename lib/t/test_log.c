@@ -58,6 +58,14 @@ log_line_masks_control_characters(void)
 	CHECK(strstr(s, " a?b?c?d?[31me??f\xc3\xa9\n") != NULL, "'%s'", s);
 	CHECK(strchr(s, '\n') == s + n - 1, "one line");
 	free(s);
+	check_stderr_begin();
+	log_line(LOG_ERROR, NULL, "%s",
+	    "a\xc2\x9b"
+	    "31m\xc2\x85\xc2\xa0\xc3\x9f");
+	s = check_stderr_end(&n);
+	CHECK(strstr(s, "\xc2\x9b") == NULL && strstr(s, "\xc2\x85") == NULL, "C1: '%s'", s);
+	CHECK(strstr(s, "\xc2\xa0\xc3\x9f\n") != NULL, "other characters stay: '%s'", s);
+	free(s);
 }
 
 static void
@@ -75,6 +83,24 @@ log_line_cuts_long_messages(void)
 		s = check_stderr_end(&n);
 		CHECK(n <= 1280 && n >= 900 && strchr(s, '\n') == s + n - 1,
 		    "%zu: a line of %zu bytes", len, n);
+		free(s);
+	}
+}
+
+static void
+log_line_bounds_a_request_id(void)
+{
+	char *s, id[5000];
+	size_t n, len;
+
+	memset(id, 'i', sizeof(id));
+	for (len = 64; len < sizeof(id); len += 97) {
+		id[len] = '\0';
+		check_stderr_begin();
+		log_line(LOG_ERROR, id, "%s", id);
+		s = check_stderr_end(&n);
+		id[len] = 'i';
+		CHECK(n <= 1280 && strchr(s, '\n') == s + n - 1, "%zu: %zu bytes", len, n);
 		free(s);
 	}
 }
@@ -143,6 +169,7 @@ CU_TestInfo tests_log[] = {
     TEST(log_line_has_time_level_program_and_request),
     TEST(log_line_masks_control_characters),
     TEST(log_line_cuts_long_messages),
+    TEST(log_line_bounds_a_request_id),
     TEST(log_level_holds_back_what_is_below),
     TEST(log_lines_of_several_threads_stay_whole),
     CU_TEST_INFO_NULL,

@@ -592,12 +592,15 @@ route_takes_application_json_only(void)
 {
 	static const char *const fine[] = {"application/json", "application/json; charset=utf-8",
 	    "Application/JSON;charset=UTF-8", "application/json;charset=\"utf-8\"",
-	    "application/json ; charset=utf-8", "application/json;"};
+	    "application/json ; charset=utf-8", "application/json;",
+	    "application/json; profile=x; charset=utf-8"};
 	static const char *const bad[] = {"", "text/plain", "application/x-www-form-urlencoded",
 	    "multipart/form-data; boundary=x", "application/jsonx", "application/json-patch+json",
 	    "application/problem+json", "application", "application/",
 	    "application/json; charset=iso-8859-1", "application/json; charset=utf-16", "text/json",
-	    " application/json", "application/json, text/plain", "xapplication/json"};
+	    "application/json; profile=x; charset=utf-16", "application/json; charset=utf-8x",
+	    "application/json; charset=\"utf-8\"x", "application/json x", " application/json",
+	    "application/json, text/plain", "xapplication/json"};
 	size_t i;
 
 	for (i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
