@@ -64,8 +64,8 @@ header_plain(const struct buf *v, size_t column)
 {
 	size_t i;
 
-	if (v->len == 0 || column + v->len > HEADER_COLUMNS || v->p[0] == ' ' || v->p[v->len - 1] == ' ' ||
-	    memmem(v->p, v->len, "=?", 2) != NULL)
+	if (v->len == 0 || column + v->len > HEADER_COLUMNS || v->p[0] == ' '
+	    || v->p[v->len - 1] == ' ' || memmem(v->p, v->len, "=?", 2) != NULL)
 		return false;
 	for (i = 0; i < v->len; i++)
 		if ((unsigned char)v->p[i] > 0x7e)
@@ -118,8 +118,9 @@ header_date(struct buf *b, const struct tm *tm)
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-	put(b, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d +0000\r\n", days + 3 * tm->tm_wday, tm->tm_mday,
-	    months + 3 * tm->tm_mon, tm->tm_year + 1900, tm->tm_hour, tm->tm_min, tm->tm_sec);
+	put(b, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d +0000\r\n", days + 3 * tm->tm_wday,
+	    tm->tm_mday, months + 3 * tm->tm_mon, tm->tm_year + 1900, tm->tm_hour, tm->tm_min,
+	    tm->tm_sec);
 }
 
 /*
@@ -127,7 +128,8 @@ header_date(struct buf *b, const struct tm *tm)
  * alone: all later ones name it without looking anything up.
  */
 static void
-head_build(struct buf *b, const struct mail_row *r, const struct mail_conf *conf, const struct tm *tm, int64_t us)
+head_build(struct buf *b, const struct mail_row *r, const struct mail_conf *conf,
+    const struct tm *tm, int64_t us)
 {
 	bool follows = r->reservation_id != NULL && r->from_status != NULL;
 	size_t i;
@@ -141,7 +143,8 @@ head_build(struct buf *b, const struct mail_row *r, const struct mail_conf *conf
 	if (r->reservation_id != NULL && !follows)
 		put(b, "Message-ID: <reservation.%s@%s>\r\n", r->reservation_id, conf->domain);
 	else
-		put(b, "Message-ID: <outbox.%lld.%lld@%s>\r\n", (long long)r->id, (long long)us, conf->domain);
+		put(b, "Message-ID: <outbox.%lld.%lld@%s>\r\n", (long long)r->id, (long long)us,
+		    conf->domain);
 	if (follows) {
 		put(b, "In-Reply-To: <reservation.%s@%s>\r\n", r->reservation_id, conf->domain);
 		put(b, "References: <reservation.%s@%s>\r\n", r->reservation_id, conf->domain);
@@ -202,12 +205,15 @@ body_sentence(const char *from, const char *to)
 		const char *from, *to, *text;
 	} said[] = {
 	    {"", "RESERVED", "A guest has reserved a room. The points are taken."},
-	    {"", "PENDING_APPROVAL", "A guest with too few points asks for a room. Nothing is taken yet."},
+	    {"", "PENDING_APPROVAL",
+		"A guest with too few points asks for a room. Nothing is taken yet."},
 	    {"PENDING_APPROVAL", "RESERVED", "A request is approved. The room is reserved."},
 	    {"PENDING_APPROVAL", "REJECTED", "A request is rejected. Nothing had been taken."},
 	    {"PENDING_APPROVAL", "CANCELLED", "A request is cancelled. Nothing had been taken."},
-	    {"RESERVED", "CANCELLED", "A reservation is cancelled. Points and room are given back."},
-	    {"RESERVED", "RELEASED", "A stay is over. The room is free again, the points stay spent."},
+	    {"RESERVED", "CANCELLED",
+		"A reservation is cancelled. Points and room are given back."},
+	    {"RESERVED", "RELEASED",
+		"A stay is over. The room is free again, the points stay spent."},
 	};
 	size_t i;
 
@@ -224,12 +230,13 @@ body_build(struct buf *b, const struct mail_row *r)
 	char available[64];
 
 	if (reservation)
-		buf_str(b, body_sentence(r->from_status == NULL ? "" : r->from_status, r->to_status));
+		buf_str(
+		    b, body_sentence(r->from_status == NULL ? "" : r->from_status, r->to_status));
 	else
 		buf_str(b, "What guests can reserve has changed.");
 	buf_str(b, "\r\n\r\n");
-	snprintf(available, sizeof(available), "%lld of %lld%s", (long long)r->room_available, (long long)r->room_total,
-	    r->room_archived != 0 ? ", archived" : "");
+	snprintf(available, sizeof(available), "%lld of %lld%s", (long long)r->room_available,
+	    (long long)r->room_total, r->room_archived != 0 ? ", archived" : "");
 	body_line(b, "Room:", r->room_name);
 	body_line(b, "Available:", available);
 	body_number(b, "Price:", r->room_points, " points");
@@ -270,16 +277,17 @@ time_read(const char *s, struct tm *tm, int64_t *us)
 	for (i = 0; form[i] != '\0'; i++)
 		if (form[i] == 'd' ? s[i] < '0' || s[i] > '9' : s[i] != form[i])
 			return false;
-	if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d.%6d", &in.tm_year, &in.tm_mon, &in.tm_mday, &in.tm_hour, &in.tm_min,
-		&in.tm_sec, &fraction) != 7)
+	if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d.%6d", &in.tm_year, &in.tm_mon, &in.tm_mday,
+		&in.tm_hour, &in.tm_min, &in.tm_sec, &fraction)
+	    != 7)
 		return false;
 	in.tm_year -= 1900;
 	in.tm_mon -= 1;
 	*tm = in;
 	*us = (int64_t)timegm(tm) * 1000000 + fraction;
 	/* timegm makes 30 February the 2nd of March. */
-	return tm->tm_year == in.tm_year && tm->tm_mon == in.tm_mon && tm->tm_mday == in.tm_mday &&
-	    tm->tm_hour == in.tm_hour && tm->tm_min == in.tm_min && tm->tm_sec == in.tm_sec;
+	return tm->tm_year == in.tm_year && tm->tm_mon == in.tm_mon && tm->tm_mday == in.tm_mday
+	       && tm->tm_hour == in.tm_hour && tm->tm_min == in.tm_min && tm->tm_sec == in.tm_sec;
 }
 
 /* Ids stand in headers as they are. */
@@ -292,14 +300,16 @@ id_ok(const char *s)
 static const char *
 row_fault(const struct mail_row *r)
 {
-	if (r->event == NULL || (strcmp(r->event, "room") != 0 && strcmp(r->event, "reservation") != 0))
+	if (r->event == NULL
+	    || (strcmp(r->event, "room") != 0 && strcmp(r->event, "reservation") != 0))
 		return "event is neither reservation nor room";
 	if ((r->reservation_id != NULL) != (strcmp(r->event, "reservation") == 0))
 		return "event and reservation_id don't agree";
 	if (r->subject == NULL || *r->subject == '\0')
 		return "subject is missing";
-	if (r->room_name == NULL || !id_ok(r->room_id) || r->room_total == MAIL_NULL ||
-	    r->room_available == MAIL_NULL || r->room_points == MAIL_NULL || r->room_archived == MAIL_NULL)
+	if (r->room_name == NULL || !id_ok(r->room_id) || r->room_total == MAIL_NULL
+	    || r->room_available == MAIL_NULL || r->room_points == MAIL_NULL
+	    || r->room_archived == MAIL_NULL)
 		return "the room is missing";
 	if (r->actor == NULL || r->request_id == NULL || r->created_at == NULL)
 		return "actor, request_id or created_at is missing";
@@ -355,7 +365,8 @@ mail_qp(struct mail *m)
 			continue;
 		}
 		/* A blank at a line's end would be lost on the way. */
-		as_is = c >= 0x20 && c < 0x7f && c != '=' && !(c == ' ' && i + 1 < in->len && in->p[i + 1] == '\r');
+		as_is = c >= 0x20 && c < 0x7f && c != '='
+			&& !(c == ' ' && i + 1 < in->len && in->p[i + 1] == '\r');
 		if (column + (as_is ? 1 : 3) > QP_COLUMNS - 1) {
 			buf_str(&out, "=\r\n");
 			column = 0;
@@ -386,11 +397,12 @@ mail_free(struct mail *m)
 bool
 mail_domain_ok(const char *s)
 {
-	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
+	static const char chars[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.";
 	size_t len = strlen(s);
 
-	return len > 0 && len <= 253 && strspn(s, chars) == len && s[0] != '.' && s[0] != '-' && s[len - 1] != '.' &&
-	    strstr(s, "..") == NULL;
+	return len > 0 && len <= 253 && strspn(s, chars) == len && s[0] != '.' && s[0] != '-'
+	       && s[len - 1] != '.' && strstr(s, "..") == NULL;
 }
 
 bool
@@ -401,8 +413,8 @@ mail_address_ok(const char *s)
 	size_t local = strspn(s, atext), len;
 	const char *domain = s + local + 1;
 
-	if (local == 0 || local > 64 || strlen(s) > 254 || s[local] != '@' || s[0] == '.' || s[local - 1] == '.' ||
-	    memmem(s, local, "..", 2) != NULL)
+	if (local == 0 || local > 64 || strlen(s) > 254 || s[local] != '@' || s[0] == '.'
+	    || s[local - 1] == '.' || memmem(s, local, "..", 2) != NULL)
 		return false;
 	if (domain[0] != '[')
 		return mail_domain_ok(domain);

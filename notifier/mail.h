@@ -21,7 +21,7 @@
  */
 struct mail_row {
 	int64_t id;
-	const char *event; /* "reservation" or "room" */
+	const char *event;				/* "reservation" or "room" */
 	const char *reservation_id, *room_id, *user_id; /* canonical text */
 	const char *room_name;
 	int64_t room_total, room_available, room_points, room_archived;

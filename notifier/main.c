@@ -133,14 +133,16 @@ main(int argc, char **argv)
 	else if (argc != 1)
 		return usage(stderr, 2);
 	if (!settings_load(&s, stderr))
-		return 1;
+		return 2;
 	log_init("notifier", (enum log_level)s.log_level);
-	smtp_init(&s.smtp);
+	smtp_init();
 	if ((known = owner_take(mode == MODE_TEST ? NULL : s.owner_file, &owner)) < 0) {
-		log_line(LOG_ERROR, NULL, "LOYALTY_OWNER_FILE: %s: %s", s.owner_file, strerror(errno));
+		log_line(
+		    LOG_ERROR, NULL, "LOYALTY_OWNER_FILE: %s: %s", s.owner_file, strerror(errno));
 		goto out;
 	}
-	if ((db = db_new(&s.db)) == NULL || (o = outbox_new(&s.outbox, db, &owner, &stop)) == NULL) {
+	if ((db = db_new(&s.db)) == NULL
+	    || (o = outbox_new(&s.outbox, db, &owner, &stop)) == NULL) {
 		log_line(LOG_ERROR, NULL, "out of memory");
 		goto out;
 	}
@@ -151,8 +153,9 @@ main(int argc, char **argv)
 		goto out;
 	}
 	catch_signals();
-	log_line(LOG_INFO, NULL, "started: mails to %s by %s%s%s", s.mail_to, s.smtp.server,
-	    s.smtp.tls ? " with TLS" : " without TLS", known == 0 && s.owner_file != NULL ? "; its owner file is in use" : "");
+	log_line(LOG_INFO, NULL, "started: mails to %zu addresses by %s with%s TLS%s", s.mail.to_n,
+	    s.smtp.server, s.smtp.tls ? "" : "out",
+	    known == 0 && s.owner_file != NULL ? "; its owner file is in use" : "");
 	if (known == 1)
 		outbox_release(o); /* if it fails, outbox_run finds out as well */
 	status = run(o, s.poll_ms, mode);

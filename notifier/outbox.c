@@ -11,6 +11,7 @@
 #define DOWN_PAUSE_MS 60000   /* at most, so that a relay which is back finds us soon */
 #define WRONG_PAUSE_MS 300000 /* at most: wrong passwords lock accounts */
 #define REQUEST_ID 65
+#define CHANNEL_TRIES 3 /* no mail dies of a channel that failed less often, however old it is */
 
 enum fate {
 	FATE_NONE, /* not decided: to be released */
@@ -50,7 +51,8 @@ struct outbox {
 };
 
 struct outbox *
-outbox_new(const struct outbox_conf *conf, struct db *db, const struct uuid *owner, const volatile sig_atomic_t *stop)
+outbox_new(const struct outbox_conf *conf, struct db *db, const struct uuid *owner,
+    const volatile sig_atomic_t *stop)
 {
 	struct outbox *o = calloc(1, sizeof(*o));
 	size_t batch = (size_t)conf->batch;
@@ -104,7 +106,8 @@ executed(struct outbox *o, enum db_mode mode, const char *request_id)
 	bool ok = db_exec(o->db, mode, request_id) == DB_OK;
 
 	if (!ok && !o->lost_database)
-		log_line(LOG_ERROR, NULL, "the database can't be used, trying on: %s", db_reason(o->db));
+		log_line(
+		    LOG_ERROR, NULL, "the database can't be used, trying on: %s", db_reason(o->db));
 	else if (ok && o->lost_database)
 		log_line(LOG_INFO, NULL, "the database is back");
 	o->lost_database = !ok;
@@ -159,13 +162,14 @@ settle(struct outbox *o, struct item *it)
 		return false;
 	it->settled = true;
 	if (settled == 0)
-		log_line(LOG_WARN, it->request_id, "mail %lld: %s, but the lease was not ours any more", it->id,
+		log_line(LOG_WARN, it->request_id,
+		    "mail %lld: %s, but the lease was not ours any more", it->id,
 		    fate_name[it->fate]);
 	else if (it->fate == FATE_SENT)
 		log_line(LOG_DEBUG, it->request_id, "mail %lld: SENT", it->id);
 	else
-		log_line(it->fate == FATE_DEAD ? LOG_ERROR : LOG_WARN, it->request_id, "mail %lld: %s: %s", it->id,
-		    fate_name[it->fate], it->reason);
+		log_line(it->fate == FATE_DEAD ? LOG_ERROR : LOG_WARN, it->request_id,
+		    "mail %lld: %s: %s", it->id, fate_name[it->fate], it->reason);
 	return true;
 }
 
@@ -177,13 +181,14 @@ decide(struct item *it, enum fate fate, int delay_s, const char *reason)
 	snprintf(it->reason, sizeof(it->reason), "%s", reason);
 }
 
-/* A mail that failed for now, and is tried again unless it is too old. */
+/* A mail that failed for now, and is tried again unless it is too old and was tried so often. */
 static void
-decide_later(struct outbox *o, struct item *it, int64_t delay_s, const char *reason)
+decide_later(struct outbox *o, struct item *it, int64_t tries, int64_t delay_s, const char *reason)
 {
 	int64_t age_s = it->age_s + (db_now_ms() - o->claimed_ms) / 1000;
+	bool give_up = age_s >= o->conf->give_up_s && it->attempts + 1 >= tries;
 
-	decide(it, age_s >= o->conf->give_up_s ? FATE_DEAD : FATE_RETRY, (int)delay_s, reason);
+	decide(it, give_up ? FATE_DEAD : FATE_RETRY, (int)delay_s, reason);
 }
 
 /*
@@ -277,7 +282,8 @@ take_row(struct outbox *o, struct item *it)
 
 	memset(it, 0, sizeof(*it));
 	it->id = row.id;
-	snprintf(it->request_id, sizeof(it->request_id), "%s", request_id != NULL ? request_id : "");
+	snprintf(
+	    it->request_id, sizeof(it->request_id), "%s", request_id != NULL ? request_id : "");
 	it->attempts = db_number(db, 20);
 	it->age_s = db_number(db, 21);
 	if ((fault = mail_build(&it->mail, &row, o->conf->mail)) == NULL)
@@ -314,6 +320,9 @@ may_send(void *arg, size_t i)
 
 	if (*o->stop)
 		return false;
+	/* In the first tenth of its lease it is held, whoever asks: no need to. */
+	if (db_now_ms() - o->claimed_ms < (int64_t)o->conf->lease_s * 100)
+		return true;
 	db_call(o->db, "outbox_renew");
 	db_int(o->db, it->id);
 	db_bytes(o->db, o->owner->b, sizeof(o->owner->b));
@@ -321,7 +330,8 @@ may_send(void *arg, size_t i)
 	if (!answered(o, &held, it->request_id))
 		return false;
 	if (held == 0)
-		log_line(LOG_WARN, it->request_id, "mail %lld: its lease ran out before its turn: not sent by us", it->id);
+		log_line(LOG_WARN, it->request_id,
+		    "mail %lld: its lease ran out before its turn: not sent by us", it->id);
 	return held == 1;
 }
 
@@ -340,8 +350,10 @@ on_outcome(void *arg, size_t i, enum smtp_outcome outcome, const char *reply)
 		decide(it, FATE_DEAD, 0, reply);
 		break;
 	case SMTP_LATER:
+		decide_later(o, it, 1, mail_delay_s(o, it), reply);
+		break;
 	case SMTP_UNKNOWN:
-		decide_later(o, it, mail_delay_s(o, it), reply);
+		decide_later(o, it, CHANNEL_TRIES, mail_delay_s(o, it), reply);
 		break;
 	}
 	return settle(o, it) && !*o->stop;
@@ -363,7 +375,7 @@ decide_untried(struct outbox *o, enum smtp_end end, bool tried, int64_t pause_ms
 		it = &o->items[i];
 		if (it->fate != FATE_NONE)
 			continue;
-		decide_later(o, it, (pause_ms + 999) / 1000, why);
+		decide_later(o, it, CHANNEL_TRIES, (pause_ms + 999) / 1000, why);
 		if (tried && it->fate == FATE_RETRY)
 			it->fate = FATE_NONE;
 	}
@@ -397,14 +409,17 @@ send_batch(struct outbox *o, int64_t *pause_ms)
 		o->failures = 0;
 		return OUTBOX_WORKED;
 	}
-	*pause_ms = retry_delay(PAUSE_MS, end == SMTP_WRONG ? WRONG_PAUSE_MS : DOWN_PAUSE_MS, ++o->failures, random_number());
+	*pause_ms = retry_delay(PAUSE_MS, end == SMTP_WRONG ? WRONG_PAUSE_MS : DOWN_PAUSE_MS,
+	    ++o->failures, random_number());
 	if (end == SMTP_WRONG)
 		log_line(LOG_ERROR, NULL,
-		    "NO MAIL GOES OUT until this is mended: %s: %s (all mails are kept; next try in %lld ms)",
+		    "NO MAIL GOES OUT until this is mended: %s: %s (all mails are kept; next try "
+		    "in %lld ms)",
 		    o->conf->smtp->server, why, (long long)*pause_ms);
 	else
-		log_line(LOG_WARN, NULL, "the mail server can't be used: %s: %s (next try in %lld ms)", o->conf->smtp->server,
-		    why, (long long)*pause_ms);
+		log_line(LOG_WARN, NULL,
+		    "the mail server can't be used: %s: %s (next try in %lld ms)",
+		    o->conf->smtp->server, why, (long long)*pause_ms);
 	decide_untried(o, end, tried, *pause_ms, why);
 	return OUTBOX_CHANNEL;
 }
@@ -416,7 +431,8 @@ log_batch(const struct outbox *o)
 
 	for (i = 0; i < o->n; i++)
 		count[o->items[i].fate]++;
-	log_line(LOG_INFO, NULL, "batch of %zu: %zu sent, %zu to be tried again, %zu dead, %zu released", o->n,
+	log_line(LOG_INFO, NULL,
+	    "batch of %zu: %zu sent, %zu to be tried again, %zu dead, %zu released", o->n,
 	    count[FATE_SENT], count[FATE_RETRY], count[FATE_DEAD], count[FATE_NONE]);
 }
 

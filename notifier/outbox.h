@@ -27,7 +27,8 @@ enum outbox_end {
 	OUTBOX_EMPTY,	 /* nothing was due */
 	OUTBOX_WORKED,	 /* a batch is through, or given back: look again at once */
 	OUTBOX_CHANNEL,	 /* the mail server can't be used; wait for *pause_ms */
-	OUTBOX_DATABASE, /* the database can't be used; what is to be recorded is kept for the next call */
+	OUTBOX_DATABASE, /* the database can't be used; what is to be recorded is kept for the next
+			    call */
 };
 
 struct outbox;

@@ -16,39 +16,48 @@ fill_rows(struct settings *s, struct conf_row rows[ROWS])
 {
 	struct outbox_conf *o = &s->outbox;
 	const struct conf_row table[ROWS] = {
-	    {"LOYALTY_SMTP_HOST", CONF_TEXT, 0, 0, NULL, "!", "mail server, host[:port], port 25 unless given",
-		&s->smtp_host},
+	    {"LOYALTY_SMTP_HOST", CONF_TEXT, 0, 0, NULL, "!",
+		"mail server, host[:port], port 25 unless given", &s->smtp_host},
 	    {"LOYALTY_SMTP_TLS", CONF_CHOICE, 0, 0, "off|starttls", "starttls",
 		"starttls: encrypted and verified, or no mail at all", &s->smtp_tls},
-	    {"LOYALTY_SMTP_CA", CONF_TEXT, 0, 0, NULL, NULL, "PEM file of the only CAs to trust, instead of the system's",
-		&s->smtp_ca},
-	    {"LOYALTY_SMTP_USER", CONF_TEXT, 0, 0, NULL, NULL, "user for AUTH, which needs starttls", &s->smtp_user},
-	    {"LOYALTY_SMTP_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "and the password", &s->smtp_password},
-	    {"LOYALTY_MAIL_FROM", CONF_TEXT, 0, 0, NULL, "!", "the sender's address", &s->mail_from},
-	    {"LOYALTY_MAIL_TO", CONF_TEXT, 0, 0, NULL, "!", "the service owner's addresses, 1 to 20, comma-separated",
-		&s->mail_to},
-	    {"LOYALTY_MAIL_DOMAIN", CONF_TEXT, 0, 0, NULL, NULL, "right side of Message-IDs, instead of the sender's domain",
-		&s->mail_domain},
-	    {"LOYALTY_POLL_MS", CONF_INT, 100, 3600000, NULL, "1000", "pause between two looks at an empty outbox",
-		&s->poll_ms},
-	    {"LOYALTY_BATCH", CONF_INT, 1, 1000, NULL, "100", "mails claimed at once and sent over one connection", &o->batch},
-	    {"LOYALTY_LEASE_S", CONF_INT, 1, DAY_S, NULL, "1500", "how long a claim holds; below 900 mails may be doubled",
-		&o->lease_s},
-	    {"LOYALTY_OWNER_FILE", CONF_TEXT, 0, 0, NULL, NULL, "keeps whose claims they are over restarts; one per notifier",
-		&s->owner_file},
-	    {"LOYALTY_RETRY_MIN_S", CONF_INT, 1, DAY_S, NULL, "60", "pause after a mail's first failure, doubled at each",
-		&o->retry_min_s},
-	    {"LOYALTY_RETRY_MAX_S", CONF_INT, 1, DAY_S, NULL, "14400", "longest such pause", &o->retry_max_s},
-	    {"LOYALTY_GIVE_UP_S", CONF_INT, 1, 365 * DAY_S, NULL, "388800", "age at which a mail that fails is DEAD",
-		&o->give_up_s},
+	    {"LOYALTY_SMTP_CA", CONF_TEXT, 0, 0, NULL, NULL,
+		"PEM file of the only CAs to trust, instead of the system's", &s->smtp_ca},
+	    {"LOYALTY_SMTP_USER", CONF_TEXT, 0, 0, NULL, NULL,
+		"user for AUTH, which needs starttls", &s->smtp_user},
+	    {"LOYALTY_SMTP_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "and the password",
+		&s->smtp_password},
+	    {"LOYALTY_MAIL_FROM", CONF_TEXT, 0, 0, NULL, "!", "the sender's address",
+		&s->mail_from},
+	    {"LOYALTY_MAIL_TO", CONF_TEXT, 0, 0, NULL, "!",
+		"the service owner's addresses, 1 to 20, comma-separated", &s->mail_to},
+	    {"LOYALTY_MAIL_DOMAIN", CONF_TEXT, 0, 0, NULL, NULL,
+		"right side of Message-IDs, instead of the sender's domain", &s->mail_domain},
+	    {"LOYALTY_POLL_MS", CONF_INT, 100, 3600000, NULL, "1000",
+		"pause between two looks at an empty outbox", &s->poll_ms},
+	    {"LOYALTY_BATCH", CONF_INT, 1, 1000, NULL, "100",
+		"mails claimed at once and sent over one connection", &o->batch},
+	    {"LOYALTY_LEASE_S", CONF_INT, 1, DAY_S, NULL, "1500",
+		"how long a claim holds; below 900 mails may be doubled", &o->lease_s},
+	    {"LOYALTY_OWNER_FILE", CONF_TEXT, 0, 0, NULL, NULL,
+		"keeps whose claims they are over restarts; one per notifier", &s->owner_file},
+	    {"LOYALTY_RETRY_MIN_S", CONF_INT, 1, DAY_S, NULL, "60",
+		"pause after a mail's first failure, doubled at each", &o->retry_min_s},
+	    {"LOYALTY_RETRY_MAX_S", CONF_INT, 1, DAY_S, NULL, "14400", "longest such pause",
+		&o->retry_max_s},
+	    {"LOYALTY_GIVE_UP_S", CONF_INT, 1, 365 * DAY_S, NULL, "388800",
+		"age at which a mail that fails is DEAD", &o->give_up_s},
 	    {"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
-		"sockets (absolute paths) or host[:port], comma-separated, tried in order", &s->db_hosts},
-	    {"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, "loyalty_notifier", "database account", &s->db_user},
-	    {"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "and its password", &s->db_password},
+		"sockets (absolute paths) or host[:port], comma-separated, tried in order",
+		&s->db_hosts},
+	    {"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, "loyalty_notifier", "database account",
+		&s->db_user},
+	    {"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "and its password",
+		&s->db_password},
 	    {"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &s->db_name},
-	    {"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL, "PEM file of CAs; turns verified TLS on", &s->db_tls_ca},
-	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info", "the least that is logged",
-		&s->log_level},
+	    {"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL,
+		"PEM file of CAs; turns verified TLS on", &s->db_tls_ca},
+	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
+		"the least that is logged", &s->log_level},
 	};
 
 	memcpy(rows, table, sizeof(table));
@@ -68,10 +77,10 @@ settings_print(FILE *out)
 static bool
 set_server(struct settings *s, FILE *err)
 {
-	char host[256], *colon, *end = NULL;
+	char *host = s->host, *colon, *end = NULL;
 	long port = SMTP_PORT;
 
-	snprintf(host, sizeof(host), "%s", s->smtp_host);
+	snprintf(s->host, sizeof(s->host), "%s", s->smtp_host);
 	if ((colon = strchr(host, ':')) != NULL) {
 		*colon = '\0';
 		port = strtol(colon + 1, &end, 10);
@@ -79,10 +88,13 @@ set_server(struct settings *s, FILE *err)
 			port = 0;
 	}
 	if (port < 1 || port > 65535 || !mail_domain_ok(host)) {
-		fprintf(err, "LOYALTY_SMTP_HOST is '%s', not host[:port] (no IPv6 address: use a name)\n", s->smtp_host);
+		fprintf(err,
+		    "LOYALTY_SMTP_HOST is '%s', not host[:port] (no IPv6 address: use a name)\n",
+		    s->smtp_host);
 		return false;
 	}
 	snprintf(s->server, sizeof(s->server), "%s:%ld", host, port);
+	s->smtp.host = s->host;
 	s->smtp.server = s->server;
 	s->smtp.port = (int)port;
 	return true;
@@ -95,12 +107,14 @@ set_addresses(struct settings *s, FILE *err)
 	bool ok = true;
 
 	if (!mail_address_ok(s->mail_from)) {
-		fprintf(err, "LOYALTY_MAIL_FROM is '%s', not an address like name@example.org\n", s->mail_from);
+		fprintf(err, "LOYALTY_MAIL_FROM is '%s', not an address like name@example.org\n",
+		    s->mail_from);
 		return false;
 	}
 	for (to = strtok_r(s->mail_to, ", ", &save); to != NULL; to = strtok_r(NULL, ", ", &save)) {
 		if (!mail_address_ok(to)) {
-			fprintf(err, "LOYALTY_MAIL_TO: '%s' is not an address like name@example.org\n", to);
+			fprintf(err,
+			    "LOYALTY_MAIL_TO: '%s' is not an address like name@example.org\n", to);
 			ok = false;
 		} else if (s->mail.to_n == MAIL_TO_MAX) {
 			fprintf(err, "LOYALTY_MAIL_TO has more than %d addresses\n", MAIL_TO_MAX);
@@ -134,11 +148,13 @@ set_smtp(struct settings *s, FILE *err)
 	s->smtp.password = s->smtp_password;
 	s->smtp.mail = &s->mail;
 	if ((s->smtp_user == NULL) != (s->smtp_password == NULL)) {
-		fprintf(err, "LOYALTY_SMTP_USER and LOYALTY_SMTP_PASSWORD go together; one is missing\n");
+		fprintf(err,
+		    "LOYALTY_SMTP_USER and LOYALTY_SMTP_PASSWORD go together; one is missing\n");
 		ok = false;
 	}
 	if (s->smtp_user != NULL && !s->smtp.tls) {
-		fprintf(err, "LOYALTY_SMTP_USER needs LOYALTY_SMTP_TLS=starttls: no password goes out in the clear\n");
+		fprintf(err, "LOYALTY_SMTP_USER needs LOYALTY_SMTP_TLS=starttls: no password goes "
+			     "out in the clear\n");
 		ok = false;
 	}
 	if (s->smtp_ca != NULL && access(s->smtp_ca, R_OK) != 0) {

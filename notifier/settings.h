@@ -27,7 +27,7 @@ struct settings {
 	char *mail_from, *mail_to, *mail_domain;
 	int smtp_tls;
 	const char *recipients[MAIL_TO_MAX];
-	char server[300];
+	char host[256], server[300];
 };
 
 /* Fill *s, which is zeroed.  false: every fault is a line to err.  What it

@@ -14,10 +14,11 @@
 #define SMTP_REPLY 600 /* bytes of a reason: printable ASCII, with its NUL */
 
 struct smtp_conf {
-	const char *server; /* host:port; a name, or an IPv4 address */
-	int port;	    /* the same number */
-	bool tls;	    /* STARTTLS or nothing; else plain text */
-	const char *ca;	    /* PEM file of the only CAs to trust, or NULL: the system's */
+	const char *host;   /* a name or an IPv4 address: what the certificate has to be for */
+	const char *server; /* host:port */
+	int port;
+	bool tls;		     /* STARTTLS or nothing; else plain text */
+	const char *ca;		     /* PEM file of the only CAs to trust, or NULL: the system's */
 	const char *user, *password; /* NULL: no AUTH; else AUTH or nothing */
 	const struct mail_conf *mail;
 };
@@ -46,11 +47,10 @@ struct smtp_calls {
 };
 
 /*
- * Once, before anything else and before threads: libesmtp takes CAs from the
- * environment and from $HOME only, so this sets SSL_CERT_FILE, SSL_CERT_DIR
- * and HOME.  SIGPIPE is ignored from here on.
+ * Once, before anything else and before threads: SIGPIPE is ignored from here
+ * on, and HOME leads nowhere, so that libesmtp finds no certificates there.
  */
-void smtp_init(const struct smtp_conf *c);
+void smtp_init(void);
 void smtp_exit(void);
 
 /*
@@ -60,8 +60,8 @@ void smtp_exit(void);
  * false where no mail came as far as MAIL.  Blocks for as long as RFC 5321,
  * 4.5.3.2 lets a server take.  mails[i] may be recoded.
  */
-enum smtp_end smtp_send(const struct smtp_conf *c, struct mail *const *mails, size_t n, const struct smtp_calls *calls,
-    void *arg, bool *tried, char why[SMTP_REPLY]);
+enum smtp_end smtp_send(const struct smtp_conf *c, struct mail *const *mails, size_t n,
+    const struct smtp_calls *calls, void *arg, bool *tried, char why[SMTP_REPLY]);
 
 /* Break off the connection at hand, if any.  For signal handlers. */
 void smtp_interrupt(void);

@@ -105,9 +105,9 @@ conf_takes_what_is_set(void)
 static void
 conf_refuses_bad_integers(void)
 {
-	static const char *const bad[] = {"65", "-6", "eight", "8x", "8 ", " 8", "+8", "--8", "1.5",
-	    "1e1", "0x10", "-", "99999999999", "99999999999999999999999999", "4294967304", "8,9",
-	    "\xd9\xa8"};
+	static const char *const bad[] = {"65", "-6", "eight", "8x", "8 ", " 8", "+8", "--8", "8-",
+	    "1-2", "1.5", "1e1", "0x10", "-", "99999999999", "99999999999999999999999999",
+	    "4294967304", "8,9", "\xd9\xa8"};
 	char setting[64];
 	size_t i;
 

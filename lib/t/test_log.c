@@ -63,7 +63,7 @@ log_line_masks_control_characters(void)
 	    "a\xc2\x9b"
 	    "31m\xc2\x85\xc2\xa0\xc3\x9f");
 	s = check_stderr_end(&n);
-	CHECK(strstr(s, "\xc2\x9b") == NULL && strstr(s, "\xc2\x85") == NULL, "C1: '%s'", s);
+	CHECK(strstr(s, " a??31m??") != NULL, "C1, in whole characters: '%s'", s);
 	CHECK(strstr(s, "\xc2\xa0\xc3\x9f\n") != NULL, "other characters stay: '%s'", s);
 	free(s);
 }

@@ -21,7 +21,7 @@ BEGIN
     SELECT id FROM outbox FORCE INDEX (outbox_due) WHERE status = 'PENDING' AND due_at <= v_now
       ORDER BY due_at, id LIMIT p_batch FOR UPDATE SKIP LOCKED) due;
   IF v_ids IS NOT NULL THEN
-    UPDATE JSON_TABLE(v_ids, '$[*]' COLUMNS (id BIGINT PATH '$')) claimed STRAIGHT_JOIN outbox o ON o.id = claimed.id
+    UPDATE JSON_TABLE(v_ids, '$[*]' COLUMNS (id BIGINT PATH '$')) claimed STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = claimed.id
       SET o.lease_owner = p_owner, o.due_at = v_now + INTERVAL p_lease_s SECOND;
   END IF;
   COMMIT;
@@ -30,7 +30,7 @@ BEGIN
       outbox_subject(o.event, o.room_name, o.user_name, o.to_status, o.detail) AS subject, o.detail,
       o.actor, o.request_id, DATE_FORMAT(o.created_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS created_at, o.attempts,
       GREATEST(0, TIMESTAMPDIFF(SECOND, o.created_at, v_now)) AS age_s
-    FROM JSON_TABLE(COALESCE(v_ids, '[]'), '$[*]' COLUMNS (id BIGINT PATH '$')) claimed STRAIGHT_JOIN outbox o ON o.id = claimed.id
+    FROM JSON_TABLE(COALESCE(v_ids, '[]'), '$[*]' COLUMNS (id BIGINT PATH '$')) claimed STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = claimed.id
     ORDER BY o.next_attempt_at, o.id;
 END$$
 DELIMITER ;

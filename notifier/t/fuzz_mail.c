@@ -21,9 +21,10 @@ roll(uint32_t sides)
 static char *
 any_text(char *out, size_t most)
 {
-	static const char *const pieces[] = {"\r\n", "\n", "\r", "\r\n\r\n", "\n.\r\n", ".", "=?UTF-8?Q?", "?=", "=", "_", " ",
-	    "\t", "Bcc: x@y\r\n", "ü", "語", "😀", "\xc3", "\xe2\x80", "\xf0\x9f\x98", "\xff", "\xed\xa0\x80", "\xc0\x80",
-	    "\xe2\x80\xae", "\xc2\x85", "\xe2\x80\xa8", "\x7f", "\x01", "<", ">", "%s%n", "RESERVED"};
+	static const char *const pieces[] = {"\r\n", "\n", "\r", "\r\n\r\n", "\n.\r\n", ".",
+	    "=?UTF-8?Q?", "?=", "=", "_", " ", "\t", "Bcc: x@y\r\n", "ü", "語", "😀", "\xc3",
+	    "\xe2\x80", "\xf0\x9f\x98", "\xff", "\xed\xa0\x80", "\xc0\x80", "\xe2\x80\xae",
+	    "\xc2\x85", "\xe2\x80\xa8", "\x7f", "\x01", "<", ">", "%s%n", "RESERVED"};
 	size_t n = 0, want = roll(4) == 0 ? roll((uint32_t)most) : roll(120), len;
 	uint32_t kind = roll(4);
 
@@ -64,7 +65,8 @@ int
 main(int argc, char **argv)
 {
 	static const char *const to[] = {"owner@hotel.example"};
-	static const struct mail_conf conf = {.from = "loyalty@hotel.example", .to = to, .to_n = 1, .domain = "h.example"};
+	static const struct mail_conf conf = {
+	    .from = "loyalty@hotel.example", .to = to, .to_n = 1, .domain = "h.example"};
 	static char text[12][TEXT + 1];
 	const uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 20261123;
 	const unsigned long rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : ROUNDS;
@@ -79,12 +81,16 @@ main(int argc, char **argv)
 		reservation = roll(2) == 0;
 		r = (struct mail_row){
 		    .id = any_number(),
-		    .event = roll(50) == 0 ? any_text(text[0], 20) : reservation ? "reservation" : "room",
-		    .reservation_id = !reservation ? NULL
-			: roll(30) == 0		   ? any_text(text[1], 40)
-						   : "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
-		    .room_id = roll(30) == 0 ? any_text(text[2], 40) : "d635c003-fffc-4beb-87b8-eaf3458cf772",
-		    .user_id = roll(30) == 0 ? any_text(text[3], 40) : "b9fa7d71-548c-4739-8e6a-0931cc218cd1",
+		    .event = roll(50) == 0 ? any_text(text[0], 20)
+			     : reservation ? "reservation"
+					   : "room",
+		    .reservation_id = !reservation    ? NULL
+				      : roll(30) == 0 ? any_text(text[1], 40)
+						      : "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+		    .room_id = roll(30) == 0 ? any_text(text[2], 40)
+					     : "d635c003-fffc-4beb-87b8-eaf3458cf772",
+		    .user_id = roll(30) == 0 ? any_text(text[3], 40)
+					     : "b9fa7d71-548c-4739-8e6a-0931cc218cd1",
 		    .room_name = maybe(text[4], TEXT),
 		    .room_total = any_number(),
 		    .room_available = any_number(),
@@ -99,18 +105,21 @@ main(int argc, char **argv)
 		    .detail = maybe(text[9], TEXT),
 		    .actor = maybe(text[10], 400),
 		    .request_id = maybe(text[11], 400),
-		    .created_at = roll(20) == 0 ? "2026-13-01T00:00:00.000000Z" : "2026-11-23T21:07:05.123456Z",
+		    .created_at = roll(20) == 0 ? "2026-13-01T00:00:00.000000Z"
+						: "2026-11-23T21:07:05.123456Z",
 		};
 		if (mail_build(&m, &r, &conf) != NULL)
 			continue;
 		built++;
 		if (m.body.failed || (fault = mail_fault(&m)) != NULL) {
-			fprintf(stderr, "fuzz_mail: seed %llu, round %lu: %s\n%.*s\n%.*s\n", (unsigned long long)seed, round,
-			    m.body.failed ? "failed" : fault, (int)m.head.len, m.head.p, (int)m.body.len, m.body.p);
+			fprintf(stderr, "fuzz_mail: seed %llu, round %lu: %s\n%.*s\n%.*s\n",
+			    (unsigned long long)seed, round, m.body.failed ? "failed" : fault,
+			    (int)m.head.len, m.head.p, (int)m.body.len, m.body.p);
 			return 1;
 		}
 		mail_free(&m);
 	}
-	printf("fuzz_mail: seed %llu: %lu mails of %lu rows keep their form\n", (unsigned long long)seed, built, rounds);
+	printf("fuzz_mail: seed %llu: %lu mails of %lu rows keep their form\n",
+	    (unsigned long long)seed, built, rounds);
 	return built < rounds / 4;
 }

@@ -46,7 +46,8 @@ lines_fault(const struct buf *b, size_t longest, bool ascii)
 static inline const char *
 head_fault(const struct buf *head)
 {
-	static const char *const names[] = {"Date: ", "From: ", "To: ", "Subject: ", "Message-ID: ", "In-Reply-To: ",
+	static const char *const names[] = {
+	    "Date: ", "From: ", "To: ", "Subject: ", "Message-ID: ", "In-Reply-To: ",
 	    "References: ", "MIME-Version: ", "Auto-Submitted: ", "Content-Type: "};
 	int seen[sizeof(names) / sizeof(names[0])] = {0};
 	const char *p = head->p, *end = head->p + head->len, *word;
@@ -60,7 +61,8 @@ head_fault(const struct buf *head)
 		if (len == 0)
 			return "an empty line in the head";
 		word = memmem(p, len, "=?UTF-8?Q?", 10);
-		if (word != NULL && (p + len - word > 75 || len > 76 || memcmp(p + len - 2, "?=", 2) != 0))
+		if (word != NULL
+		    && (p + len - word > 75 || len > 76 || memcmp(p + len - 2, "?=", 2) != 0))
 			return "an encoded word is too long, or isn't closed";
 		if (*p == ' ' && p != head->p)
 			continue;
@@ -126,7 +128,8 @@ mail_fault(struct mail *m)
 	struct buf before = {0}, after = {0};
 	const char *fault;
 
-	if ((fault = head_fault(&m->head)) != NULL || (fault = lines_fault(&m->body, 998, m->ascii)) != NULL)
+	if ((fault = head_fault(&m->head)) != NULL
+	    || (fault = lines_fault(&m->body, 998, m->ascii)) != NULL)
 		return fault;
 	buf_add(&before, m->body.p, m->body.len);
 	if (!mail_qp(m))
@@ -135,7 +138,8 @@ mail_fault(struct mail *m)
 	if (fault == NULL && memmem(m->body.p, m->body.len, " \r\n", 3) != NULL)
 		fault = "a blank at the end of a quoted-printable line";
 	decode_qp(&after, &m->body);
-	if (fault == NULL && (before.len != after.len || memcmp(before.p, after.p, before.len) != 0))
+	if (fault == NULL
+	    && (before.len != after.len || memcmp(before.p, after.p, before.len) != 0))
 		fault = "quoted-printable says something else";
 	buf_free(&before);
 	buf_free(&after);

@@ -103,7 +103,8 @@ head_has_every_header(void)
 	CU_ASSERT(says(&m.head, "\r\nFrom: loyalty@hotel.example\r\n"));
 	CU_ASSERT(says(&m.head, "\r\nTo: owner@hotel.example,\r\n night@hotel.example\r\n"));
 	CU_ASSERT(says(&m.head, "\r\nSubject: RESERVED: Economy Single Room for Jane Doe\r\n"));
-	CU_ASSERT(says(&m.head, "\r\nMessage-ID: <reservation." RESERVATION "@mail.hotel.example>\r\n"));
+	CU_ASSERT(
+	    says(&m.head, "\r\nMessage-ID: <reservation." RESERVATION "@mail.hotel.example>\r\n"));
 	CU_ASSERT(says(&m.head, "\r\nMIME-Version: 1.0\r\n"));
 	CU_ASSERT(says(&m.head, "\r\nAuto-Submitted: auto-generated\r\n"));
 	CU_ASSERT(says(&m.head, "\r\nContent-Type: text/plain; charset=utf-8\r\n"));
@@ -121,9 +122,12 @@ later_mail_refers_to_the_first(void)
 	r.from_status = "RESERVED";
 	r.to_status = "CANCELLED";
 	m = built(&r);
-	CU_ASSERT(says(&m.head, "\r\nMessage-ID: <outbox.17.1795468025123456@mail.hotel.example>\r\n"));
-	CU_ASSERT(says(&m.head, "\r\nReferences: <reservation." RESERVATION "@mail.hotel.example>\r\n"));
-	CU_ASSERT(says(&m.head, "\r\nIn-Reply-To: <reservation." RESERVATION "@mail.hotel.example>\r\n"));
+	CU_ASSERT(
+	    says(&m.head, "\r\nMessage-ID: <outbox.17.1795468025123456@mail.hotel.example>\r\n"));
+	CU_ASSERT(
+	    says(&m.head, "\r\nReferences: <reservation." RESERVATION "@mail.hotel.example>\r\n"));
+	CU_ASSERT(
+	    says(&m.head, "\r\nIn-Reply-To: <reservation." RESERVATION "@mail.hotel.example>\r\n"));
 	CU_ASSERT(says(&m.body, "Old status:   RESERVED\r\nNew status:   CANCELLED\r\n"));
 	mail_free(&m);
 }
@@ -134,7 +138,8 @@ room_mail_is_of_no_thread(void)
 	struct mail_row r = a_room_row();
 	struct mail m = built(&r);
 
-	CU_ASSERT(says(&m.head, "\r\nMessage-ID: <outbox.17.1795468025123456@mail.hotel.example>\r\n"));
+	CU_ASSERT(
+	    says(&m.head, "\r\nMessage-ID: <outbox.17.1795468025123456@mail.hotel.example>\r\n"));
 	CU_ASSERT(!says(&m.head, "References:"));
 	CU_ASSERT(says(&m.body, "Available:    9 of 10, archived\r\n"));
 	CU_ASSERT(says(&m.body, "Change:       archived\r\n"));
@@ -177,8 +182,8 @@ static void
 every_change_has_its_sentence(void)
 {
 	static const char *const changes[][2] = {{NULL, "RESERVED"}, {NULL, "PENDING_APPROVAL"},
-	    {"PENDING_APPROVAL", "RESERVED"}, {"PENDING_APPROVAL", "REJECTED"}, {"PENDING_APPROVAL", "CANCELLED"},
-	    {"RESERVED", "CANCELLED"}, {"RESERVED", "RELEASED"}};
+	    {"PENDING_APPROVAL", "RESERVED"}, {"PENDING_APPROVAL", "REJECTED"},
+	    {"PENDING_APPROVAL", "CANCELLED"}, {"RESERVED", "CANCELLED"}, {"RESERVED", "RELEASED"}};
 	struct mail_row r = a_row();
 	struct mail m;
 	size_t i;
@@ -226,7 +231,8 @@ subject_words_are_whole_at_every_length(void)
 
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		subject[0] = 'S';
-		for (n = 1; n + strlen(units[i]) < sizeof(subject) && n < 700; n += strlen(units[i])) {
+		for (n = 1; n + strlen(units[i]) < sizeof(subject) && n < 700;
+		     n += strlen(units[i])) {
 			strcpy(subject + n, units[i]);
 			expect_subject(subject, subject);
 		}
@@ -240,12 +246,14 @@ line_ends_in_values_are_harmless(void)
 	struct mail_row r = a_row();
 	struct mail m;
 
-	r.subject = r.room_name = r.user_name = r.actor = r.request_id = r.to_status = r.from_status = evil;
+	r.subject = r.room_name = r.user_name = r.actor = r.request_id = r.to_status =
+	    r.from_status = evil;
 	m = built(&r);
 	CU_ASSERT(!says(&m.head, "\nBcc:"));
 	CU_ASSERT(!says(&m.body, "\nBcc:"));
 	CU_ASSERT(!says(&m.body, "\n.\r\n"));
-	CU_ASSERT(says(&m.body, "\r\nActor:        x  Bcc: thief@example.net    Buy    now . \r\n"));
+	CU_ASSERT(
+	    says(&m.body, "\r\nActor:        x  Bcc: thief@example.net    Buy    now . \r\n"));
 	CU_ASSERT_PTR_NULL(mail_fault(&m));
 	mail_free(&m);
 	expect_subject("a\r\nBcc: b\tc", "a  Bcc: b c");
@@ -255,8 +263,16 @@ static void
 broken_and_turning_characters_are_replaced(void)
 {
 	expect_subject("a\xff\xc3z", "a\xef\xbf\xbd\xef\xbf\xbdz");
-	expect_subject("a\xe2\x80\xae" "b\xe2\x81\xa6" "c", "a\xef\xbf\xbd" "b\xef\xbf\xbd" "c");
-	expect_subject("a\xc2\x85" "b\xe2\x80\xa8" "c", "a b c");
+	expect_subject("a\xe2\x80\xae"
+		       "b\xe2\x81\xa6"
+		       "c",
+	    "a\xef\xbf\xbd"
+	    "b\xef\xbf\xbd"
+	    "c");
+	expect_subject("a\xc2\x85"
+		       "b\xe2\x80\xa8"
+		       "c",
+	    "a b c");
 }
 
 static void
@@ -292,7 +308,8 @@ reason_keeps_its_lines(void)
 	r.to_status = "REJECTED";
 	r.detail = "first\n.\nRoom: forged";
 	m = built(&r);
-	CU_ASSERT(says(&m.body, "\r\nReason:       first\r\n              .\r\n              Room: forged\r\n"));
+	CU_ASSERT(says(&m.body,
+	    "\r\nReason:       first\r\n              .\r\n              Room: forged\r\n"));
 	mail_free(&m);
 }
 
@@ -303,12 +320,12 @@ what_is_missing_is_refused(void)
 	struct mail m;
 	int i;
 
-#define REFUSED(row, member, value) \
-	do { \
-		r = (row); \
-		r.member = (value); \
-		CU_ASSERT_PTR_NOT_NULL(mail_build(&m, &r, &conf)); \
-		CU_ASSERT(m.head.p == NULL && m.body.p == NULL); \
+#define REFUSED(row, member, value)                                                                \
+	do {                                                                                       \
+		r = (row);                                                                         \
+		r.member = (value);                                                                \
+		CU_ASSERT_PTR_NOT_NULL(mail_build(&m, &r, &conf));                                 \
+		CU_ASSERT(m.head.p == NULL && m.body.p == NULL);                                   \
 	} while (0)
 	for (i = 0; i < 2; i++) {
 		REFUSED(good[i], event, NULL);
@@ -391,10 +408,12 @@ longest_addresses_fit(void)
 static void
 addresses_are_checked(void)
 {
-	static const char *const good[] = {"a@b", "first.last+tag@example.org", "x@[192.0.2.1]", "o'neill@ex-ample.org"};
-	static const char *const bad[] = {"", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@b c", "<a@b>", "a@b>", "a\r\n@b",
-	    "a@b\r\nRCPT TO:<c@d>", ".a@b", "a.@b", "a..b@c", "a@.b", "a@b.", "a@b..c", "\"a b\"@c", "ü@b", "a@ü", "a@[", "a@[]",
-	    "a@[1.2.3.4", "a@[1.2.3.4]x", "a@-b", "a,b@c",
+	static const char *const good[] = {
+	    "a@b", "first.last+tag@example.org", "x@[192.0.2.1]", "o'neill@ex-ample.org"};
+	static const char *const bad[] = {"", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@b c",
+	    "<a@b>", "a@b>", "a\r\n@b", "a@b\r\nRCPT TO:<c@d>", ".a@b", "a.@b", "a..b@c", "a@.b",
+	    "a@b.", "a@b..c", "\"a b\"@c", "ü@b", "a@ü", "a@[", "a@[]", "a@[1.2.3.4",
+	    "a@[1.2.3.4]x", "a@-b", "a,b@c",
 	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@b"};
 	size_t i;
 
@@ -416,8 +435,10 @@ main(void)
 	    {"subject_is_encoded_where_it_must_be", subject_is_encoded_where_it_must_be},
 	    {"subject_words_are_whole_at_every_length", subject_words_are_whole_at_every_length},
 	    {"line_ends_in_values_are_harmless", line_ends_in_values_are_harmless},
-	    {"broken_and_turning_characters_are_replaced", broken_and_turning_characters_are_replaced},
-	    {"long_values_are_broken_between_characters", long_values_are_broken_between_characters},
+	    {"broken_and_turning_characters_are_replaced",
+		broken_and_turning_characters_are_replaced},
+	    {"long_values_are_broken_between_characters",
+		long_values_are_broken_between_characters},
 	    {"reason_keeps_its_lines", reason_keeps_its_lines},
 	    {"what_is_missing_is_refused", what_is_missing_is_refused},
 	    {"date_is_right_on_odd_days", date_is_right_on_odd_days},
@@ -425,7 +446,8 @@ main(void)
 	    {"addresses_are_checked", addresses_are_checked},
 	    CU_TEST_INFO_NULL,
 	};
-	static CU_SuiteInfo suites[] = {{"mail", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
+	static CU_SuiteInfo suites[] = {
+	    {"mail", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
 	unsigned failed, ran;
 
 	CU_initialize_registry();

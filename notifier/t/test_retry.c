@@ -37,7 +37,8 @@ delay_grows_whatever_the_jitter(void)
 	int64_t tries;
 
 	for (tries = 1; tries < 8; tries++)
-		CU_ASSERT(retry_delay(60, 14400, tries + 1, 30 << tries) > retry_delay(60, 14400, tries, 0));
+		CU_ASSERT(retry_delay(60, 14400, tries + 1, 30 << tries)
+			  > retry_delay(60, 14400, tries, 0));
 }
 
 static void
@@ -67,7 +68,8 @@ main(void)
 	    {"extremes_stay_within_bounds", extremes_stay_within_bounds},
 	    CU_TEST_INFO_NULL,
 	};
-	static CU_SuiteInfo suites[] = {{"retry", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
+	static CU_SuiteInfo suites[] = {
+	    {"retry", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
 	unsigned failed, ran;
 
 	CU_initialize_registry();

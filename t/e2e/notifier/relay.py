@@ -63,6 +63,7 @@ class Relay:
         self.offered = []   # every text that came to its final dot
         self.commands = []  # (connection, line), and secrets among them
         self.connections = 0
+        self.tls_versions = set()
         self.loop = asyncio.new_event_loop()
         self.server = None
         self.protocols = set()
@@ -109,8 +110,10 @@ class Relay:
             self.server.close()
             self.server = None
         for protocol in list(self.protocols):
-            if protocol.transport:
+            try:
                 protocol.transport.abort()
+            except AttributeError:
+                pass  # gone already, in one way or the other
         self.protocols.clear()
 
     def _protocol(self):
@@ -176,6 +179,8 @@ class _Handler:
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         self.note(server, f"MAIL {address} {' '.join(options)}")
+        if session.ssl:
+            self.relay.tls_versions.add(session.ssl["ssl_object"].version())
         answer = await server.hook("mail", address)
         if answer is None:
             envelope.mail_from = address

@@ -135,13 +135,22 @@ def test_E107_5xx_is_dead_at_once_with_the_reply(bench, relay, stage):
 
 
 def test_E107_one_refused_address_of_several_keeps_the_mail_from_all(bench, relay):
-    r = relay(rcpt=lambda address: "550 5.1.1 gone" if address.startswith("b@") else None)
-    id_ = bench.reservation()
+    refused = []
+
+    def once(address):
+        if address.startswith("b@") and not refused:
+            refused.append(address)
+            return "550 5.1.1 gone"
+
+    r = relay(rcpt=once)
+    id_, other = bench.reservation(), bench.reservation()
     n = bench.notifier(r, "--once", MAIL_TO="a@hotel.example,b@hotel.example,c@hotel.example")
     assert n.wait() == 0
     row = bench.row(id_)
     assert row["status"] == "DEAD" and "b@hotel.example" in row["last_error"] and "550" in row["last_error"]
-    assert r.offered == []
+    assert [m.field("Reservation") for m in r.offered] == [other]
+    assert len(r.arrived[0].recipients) == 3
+    assert r.connections == 1
 
 
 def test_E107_reply_that_is_no_ascii_is_kept(bench, relay):

@@ -114,19 +114,19 @@ def test_E114_stopped_past_its_lease_it_gives_back_what_nobody_took(bench, relay
 
 
 def test_lease_is_renewed_as_each_mail_starts(bench, relay):
-    """Ten mails at 0.4 s each outlast a lease of 2 s: another notifier gets none of those under way."""
+    """Claimed at 0 s for 2 s; the second mail is under way from 1.5 to 3 s, and nobody else gets it meanwhile."""
     async def slow(mail):
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.5)
 
     r = relay(data=slow)
-    for _ in range(4):
+    for _ in range(2):
         bench.reservation()
     first = bench.notifier(r, LEASE_S=2)
     until(lambda: r.offered, 10)
     bench.notifier(r, LEASE_S=2)
-    bench.sent(4, 15)
-    assert len(r.offered) == 4
-    assert first.log().count(": SENT") == 4
+    bench.sent(2, 15)
+    assert len(r.offered) == 2
+    assert first.log().count(": SENT") == 2
 
 
 def test_settle_of_somebody_elses_mail_changes_nothing(bench, relay):
@@ -158,7 +158,7 @@ def test_sigterm_finishes_the_mail_at_hand_and_releases_the_rest(bench, relay):
     began = time.monotonic()
     assert n.wait() == 0
     assert 1 < time.monotonic() - began < 5
-    assert len(r.arrived) == 1
+    assert len(r.arrived) == r.verbs().count("MAIL") == 1
     assert bench.statuses() == {"SENT": 1, "PENDING": 19}
     assert {(row["lease_owner"], row["attempts"]) for row in bench.outbox() if row["status"] == "PENDING"} == {(None, 0)}
     again = bench.notifier(r, "--once")
@@ -297,7 +297,7 @@ def test_h_prints_every_setting(bench):
 ], ids=lambda v: "-".join(v) if isinstance(v, dict) else "")
 def test_bad_configuration_stops_the_start(bench, settings, says):
     status, out = run(bench, **settings)
-    assert status == 1 and says in out, out
+    assert status == (1 if "OWNER_FILE" in settings else 2) and says in out, out
 
 
 def test_unknown_argument_is_refused(bench):

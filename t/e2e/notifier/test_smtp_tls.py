@@ -176,12 +176,14 @@ def test_server_is_named_in_the_handshake(bench, relay, certificates):
 
 
 def test_tls_works_over_and_over_in_one_process(bench, relay, certificates):
-    """libesmtp 1.1.0's own TLS context is used after it was freed."""
+    """libesmtp 1.1.0's own TLS context is used after it was freed; and with TLS 1.3 a ticket that comes too soon
+    makes it wait for the answer to what it hasn't sent, for five minutes, one time in ten."""
     r = relay(tls=certificates.context("right"))
     bench.reservations_made(60)
     n = bench.notifier(r, BATCH=2, **tls_settings(certificates, r))
     bench.sent(60, 60)
     assert r.connections >= 30 and len(set(r.ids())) == 60
+    assert r.tls_versions == {"TLSv1.2"}
     assert n.process.poll() is None
 
 
@@ -233,7 +235,7 @@ def test_E108_server_without_auth_stops_the_channel(bench, relay, certificates):
 def test_password_never_goes_out_in_the_clear(bench, relay):
     r = relay(user="loyalty", password="secret")
     n = bench.notifier(r, SMTP_USER="loyalty", SMTP_PASSWORD="secret")
-    assert n.wait() == 1
+    assert n.wait() == 2
     assert "LOYALTY_SMTP_USER needs LOYALTY_SMTP_TLS=starttls" in n.log()
     assert r.connections == 0
 
