@@ -30,7 +30,7 @@ BEGIN
   IF v_settled = 1 AND p_outcome <> 'RETRY' THEN
     SELECT reservation_id INTO v_reservation FROM outbox WHERE id = p_id;
     IF v_reservation IS NOT NULL THEN
-  XX
+      UPDATE outbox FORCE INDEX (outbox_reservation) SET due_at = next_attempt_at
         WHERE reservation_id = v_reservation AND status = 'PENDING' AND due_at IS NULL ORDER BY id LIMIT 1;
     END IF;
   END IF;

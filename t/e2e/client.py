@@ -391,8 +391,7 @@ class Api:
     def _own_wire(self):
         wire = getattr(self._local, "wire", None)
         if wire is None or getattr(self._local, "port", None) != self.port or wire.stale():
-            if wire is not None:
-                wire.close()
+            self.drop()
             wire = self._local.wire = self.wire()
             self._local.port = self.port
         return wire

@@ -261,6 +261,20 @@ class Stack:
         self.native("restart", name)
         if name == "db":
             self.close_db()
+        if name == "nginx":
+            self.api.drop()
+            self.answers()
+
+    def answers(self, seconds=15):
+        """Wait until the gateway itself answers."""
+
+        def fine():
+            try:
+                return self.api.get("/healthz", key=None, check=False).status == 200
+            except Exception:
+                return False
+
+        until(fine, seconds, what="/healthz 200")
 
     def ready(self, seconds=20):
         """Wait until /readyz is fine."""
@@ -455,19 +469,28 @@ class Stack:
 
     # -- mail -----------------------------------------------------------------------------------
 
-    def mails(self):
-        """All mails that have arrived."""
+    def _read_mails(self):
+        """{file name: (message, its text)}; a file is read once."""
         for folder in ("new", "cur"):
             for file in (self.var / "mail" / folder).glob("*"):
                 if file.name not in self._mails:
-                    self._mails[file.name] = email.message_from_bytes(file.read_bytes(), policy=email.policy.SMTP)
-        return list(self._mails.values())
+                    message = email.message_from_bytes(file.read_bytes(), policy=email.policy.SMTP)
+                    self._mails[file.name] = (message, message.get_content())
+        return self._mails
+
+    def mails(self):
+        """All mails that have arrived."""
+        return [message for message, _ in self._read_mails().values()]
+
+    def mails_with(self, word):
+        """Those whose text has the word."""
+        return [message for message, text in self._read_mails().values() if word in text]
 
     def mails_about(self, reservation_id, count=1, seconds=15):
-        """At least so many different mails whose text names this reservation, in the order of Date and arrival."""
+        """At least so many different mails whose text names this reservation."""
 
         def found():
-            hits = [m for m in self.mails() if reservation_id in m.get_content()]
+            hits = self.mails_with(reservation_id)
             return hits if len({m["Message-ID"] for m in hits}) >= count else None
 
         return until(found, seconds, 0.1, f"{count} mails about {reservation_id}")

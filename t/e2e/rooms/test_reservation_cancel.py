@@ -134,5 +134,5 @@ def test_mails_of_one_reservation_come_in_order_and_form_a_thread(stack, api):
     assert by_id[True]["Message-ID"] in by_id[False]["References"]
     assert "CANCELLED" in by_id[False].get_content() and "CANCELLED" not in by_id[True].get_content()
     arrived = sorted((stack.var / "mail" / "new").glob("*"), key=lambda f: (f.stat().st_mtime_ns, f.name))
-    names = [stack._mails[f.name]["Message-ID"] for f in arrived if f.name in stack._mails]
+    names = [stack._mails[f.name][0]["Message-ID"] for f in arrived if f.name in stack._mails]
     assert names.index(by_id[True]["Message-ID"]) < names.index(by_id[False]["Message-ID"])
