@@ -158,7 +158,8 @@ worker_main(void *arg)
 	w->failed = body == NULL || context == NULL || FCGX_InitRequest(&r, -1, 0) != 0;
 	if (w->failed) {
 		log_line(LOG_ERROR, NULL, "a thread could not begin");
-		kill(getpid(), SIGTERM); /* better none than half a service: the supervisor sees it */
+		kill(getpid(),
+		    SIGTERM); /* better none than half a service: the supervisor sees it */
 	}
 	if (!w->failed) {
 		r.ipcFd = -1;
