@@ -1,0 +1,247 @@
+"""No account of a service can do anything but call its own procedures"""
+
+import pymysql
+import pytest
+
+ACCOUNTS = ["rooms", "points", "notifier", "prune"]
+OWN = {
+    "rooms": {"room_list", "room_get", "reservation_create", "reservation_get", "reservation_list", "reservation_cancel", "schema_version"},
+    "points": {"points_get", "points_adjust", "schema_version"},
+    "notifier": {"outbox_claim", "outbox_renew", "outbox_settle", "outbox_release", "schema_version"},
+    "prune": {"prune", "schema_version"},
+}
+DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1410, 1419, 1095, 1698, 4151}
+
+
+def tables(stack):
+    return [f"{s}.{t}" for s, t in stack.sql("SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
+                                             " AND table_schema IN ('loyalty', 'loyalty_history') ORDER BY 1, 2")]
+
+
+def procedures(stack):
+    return [(name, params) for name, params in stack.sql(
+        "SELECT r.routine_name, (SELECT COUNT(*) FROM information_schema.parameters p WHERE p.specific_schema = r.routine_schema"
+        " AND p.specific_name = r.routine_name AND p.ordinal_position > 0) FROM information_schema.routines r"
+        " WHERE r.routine_schema = 'loyalty' AND r.routine_type = 'PROCEDURE' ORDER BY 1")]
+
+
+def denied(connection, statement):
+    with connection.cursor() as c, pytest.raises(pymysql.err.MySQLError) as told:
+        c.execute(statement)
+    assert told.value.args[0] in DENIED, (statement, told.value)
+
+
+@pytest.fixture(params=ACCOUNTS)
+def account(stack, request):
+    connection = stack.service_db(request.param)
+    connection.name = request.param
+    yield connection
+    connection.close()
+
+
+def test_no_account_reads_or_writes_any_table(stack, account):
+    found = tables(stack)
+    assert len(found) >= 9
+    with stack.unchanged():
+        for table in found:
+            column = stack.value("SELECT column_name FROM information_schema.columns WHERE CONCAT(table_schema, '.', table_name) = %s"
+                                 " ORDER BY ordinal_position DESC LIMIT 1", (table,))
+            for statement in (f"SELECT * FROM {table}", f"SELECT COUNT(*) FROM {table}", f"SELECT 1 FROM {table} FOR UPDATE", f"INSERT INTO {table} () VALUES ()",
+                              f"REPLACE INTO {table} () VALUES ()", f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", f"TRUNCATE TABLE {table}",
+                              f"DROP TABLE {table}", f"ALTER TABLE {table} ADD x INT", f"LOCK TABLES {table} WRITE", f"CREATE INDEX x ON {table} ({column})",
+                              f"CREATE TRIGGER {table.split('.')[0]}.t BEFORE INSERT ON {table} FOR EACH ROW SET @x = 1", f"CREATE TABLE {table}2 (x INT)",
+                              f"RENAME TABLE {table} TO {table}2", f"CREATE VIEW {table.split('.')[0]}.v AS SELECT * FROM {table}"):
+                denied(account, statement)
+
+
+def test_account_calls_its_own_procedures_and_no_other(stack, account):
+    all_ = procedures(stack)
+    assert {name for name, _ in all_} >= set().union(*OWN.values())
+    granted = {name for name, in stack.sql(
+        "SELECT routine_name FROM mysql.procs_priv WHERE db = 'loyalty' AND user = %s AND proc_priv LIKE '%%Execute%%'", (f"loyalty_{account.name}",))}
+    assert granted == OWN[account.name]
+    with stack.unchanged():
+        for name, params in all_:
+            statement = f"CALL loyalty.{name}({', '.join(['NULL'] * params)})"
+            if name not in OWN[account.name]:
+                denied(account, statement)
+    with account.cursor() as c:
+        c.execute("CALL loyalty.schema_version()")
+        assert c.fetchall()
+
+
+def test_account_has_no_other_right(stack, account):
+    with account.cursor() as c:
+        c.execute("SHOW GRANTS")
+        grants = [row[0] for row in c.fetchall()]
+    for grant in grants:
+        assert grant.startswith("GRANT USAGE ON *.* ") or grant.startswith("GRANT EXECUTE ON PROCEDURE `loyalty`."), grant
+        assert "WITH GRANT OPTION" not in grant
+    with account.cursor() as c:
+        c.execute("SHOW DATABASES")
+        assert {row[0] for row in c.fetchall()} <= {"loyalty", "information_schema"}
+    for statement in ("CREATE DATABASE x", "DROP DATABASE loyalty", "CREATE USER x", "SET GLOBAL max_connections = 5", "FLUSH TABLES", "SHUTDOWN",
+                      "SELECT * FROM mysql.global_priv", "SELECT * FROM mysql.user", "SELECT LOAD_FILE('/etc/passwd') INTO OUTFILE '/tmp/ly-outfile'",
+                      "CREATE PROCEDURE loyalty.x() SELECT 1", "DROP PROCEDURE loyalty.room_get", "SET PASSWORD FOR loyalty_admin@localhost = PASSWORD('x')",
+                      "CREATE EVENT loyalty.e ON SCHEDULE EVERY 1 DAY DO SELECT 1", "SHOW CREATE TABLE loyalty.user",
+                      "GRANT SELECT ON loyalty.user TO loyalty_rooms@localhost", "SET ROLE loyalty_definer"):
+        with account.cursor() as c, pytest.raises(pymysql.err.MySQLError):
+            c.execute(statement)
+    with account.cursor() as c:
+        c.execute("SHOW PROCESSLIST")
+        assert {row[1] for row in c.fetchall()} == {f"loyalty_{account.name}"}
+
+
+def test_account_needs_its_password(stack):
+    for name in ACCOUNTS:
+        for password in ("", "x", stack.secret("db-" + ACCOUNTS[ACCOUNTS.index(name) - 1])):
+            with pytest.raises(pymysql.err.MySQLError):
+                pymysql.connect(unix_socket=stack.db_socket, user=f"loyalty_{name}", password=password)
+
+
+def test_definers_cannot_log_in_and_nobody_else_exists(stack):
+    for name in ("loyalty_definer", "loyalty_trigger"):
+        for password in ("", name):
+            with pytest.raises(pymysql.err.MySQLError):
+                pymysql.connect(unix_socket=stack.db_socket, user=name, password=password)
+    users = {u for u, in stack.sql("SELECT User FROM mysql.user WHERE is_role = 'N'")}
+    import os
+    import pwd
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert users <= {f"loyalty_{n}" for n in ACCOUNTS + ["definer", "trigger", "admin"]} | {me, "root", "mysql", "mariadb.sys"}, users
+    assert "" not in users
+    with pytest.raises(pymysql.err.MySQLError):
+        pymysql.connect(unix_socket=stack.db_socket, user="anonymous")
+
+
+def test_no_definer_can_change_or_delete_history_nor_insert_into_the_outbox(stack):
+    rights = stack.sql("SELECT User, Db, Table_name, Table_priv FROM mysql.tables_priv WHERE User IN ('loyalty_definer', 'loyalty_trigger')")
+    assert rights
+    for user, db, table, privileges in rights:
+        privileges = {p.strip().lower() for p in privileges.split(",")}
+        if db == "loyalty_history":
+            assert user == "loyalty_trigger" and privileges == {"insert"}, (user, table, privileges)
+        elif table == "outbox":
+            assert ("insert" in privileges) == (user == "loyalty_trigger"), (user, privileges)
+            assert user != "loyalty_trigger" or not privileges & {"update", "delete"}
+        elif user == "loyalty_trigger":
+            assert privileges <= {"select"}, (table, privileges)
+        assert not privileges & {"drop", "alter", "create", "index", "grant"}, (user, table, privileges)
+    for user, db, *rest in stack.sql("SELECT User, Db, Select_priv, Insert_priv, Update_priv, Delete_priv, Drop_priv, Alter_priv FROM mysql.db"
+                                     " WHERE User LIKE 'loyalty%%'", ()):
+        assert set(rest) == {"N"}, (user, db, rest)
+    for user, *rest in stack.sql("SELECT User, Select_priv, Insert_priv, Update_priv, Delete_priv, Super_priv, File_priv, Process_priv FROM mysql.user"
+                                 " WHERE User LIKE 'loyalty%%'", ()):
+        assert set(rest) == {"N"}, (user, rest)
+
+
+def test_history_and_outbox_are_written_by_triggers_alone(stack):
+    """No procedure names a history table, none inserts into the outbox."""
+    for name, body in stack.sql("SELECT routine_name, routine_definition FROM information_schema.routines WHERE routine_schema = 'loyalty'"):
+        text = " ".join(body.lower().split())
+        assert "loyalty_history" not in text and "_history" not in text, name
+        assert "into outbox " not in text and "into loyalty.outbox " not in text, name
+    for name, definer in stack.sql("SELECT trigger_name, definer FROM information_schema.triggers WHERE trigger_schema = 'loyalty'"):
+        assert definer.startswith("loyalty_trigger@"), (name, definer)
+    for name, definer, kind in stack.sql("SELECT routine_name, definer, security_type FROM information_schema.routines WHERE routine_schema = 'loyalty'"):
+        assert definer.startswith("loyalty_definer@") and kind == "DEFINER", (name, definer)
+
+
+def test_direct_changes_by_the_root_still_leave_their_history(stack):
+    """Whoever changes a row, the triggers see it."""
+    room, user = stack.room(total=3, price=5), stack.user(points=5)
+    stack.sql("UPDATE loyalty.room SET required_points = 6 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+    stack.sql("UPDATE loyalty.room SET name = CONCAT(name, ' ') WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+    stack.sql("UPDATE loyalty.room SET total_amount = 4, available_amount = 4 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+    stack.sql("UPDATE loyalty.user SET bonus_points = 7 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
+    rows = stack.value("SELECT COUNT(*) FROM loyalty_history.room_history WHERE room_id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+    assert rows == 4 and len(stack.points_history(user)) == 2
+    stack.sql("UPDATE loyalty.room SET name = name, total_amount = 4 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+    stack.sql("UPDATE loyalty.user SET name = 'other' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
+    assert stack.value("SELECT COUNT(*) FROM loyalty_history.room_history WHERE room_id = UNHEX(REPLACE(%s, '-', ''))", (room.id,)) == 4
+    assert len(stack.points_history(user)) == 2
+    stack.check_invariants()
+
+
+CHECKS = [
+    "UPDATE loyalty.room SET available_amount = -1 WHERE id = {room}",
+    "UPDATE loyalty.room SET available_amount = total_amount + 1 WHERE id = {room}",
+    "UPDATE loyalty.room SET total_amount = 1000001 WHERE id = {room}",
+    "UPDATE loyalty.room SET total_amount = -1, available_amount = -1 WHERE id = {room}",
+    "UPDATE loyalty.room SET required_points = -1 WHERE id = {room}",
+    "UPDATE loyalty.room SET required_points = 1000000001 WHERE id = {room}",
+    "UPDATE loyalty.room SET reservable = 0 WHERE id = {room}",
+    "UPDATE loyalty.room SET archived = 2 WHERE id = {room}",
+    "UPDATE loyalty.room SET name = REPEAT('x', 201) WHERE id = {room}",
+    "UPDATE loyalty.room SET name = NULL WHERE id = {room}",
+    "UPDATE loyalty.user SET bonus_points = -1 WHERE id = {user}",
+    "UPDATE loyalty.user SET bonus_points = 9007199254740992 WHERE id = {user}",
+    "UPDATE loyalty.user SET role = 'GOD' WHERE id = {user}",
+    "UPDATE loyalty.reservation SET status = 'LOST'",
+    "UPDATE loyalty.reservation SET points = -1",
+    "UPDATE loyalty.reservation SET points = 1000000001",
+    "INSERT INTO loyalty_history.points_history (user_id, from_points, to_points, delta, actor, request_id, changed_at)"
+    " VALUES ({user}, 5, 7, 3, 'x', 'x', UTC_TIMESTAMP(6))",
+    "INSERT INTO loyalty.schema_info VALUES (2, 1)",
+]
+
+
+@pytest.mark.parametrize("statement", CHECKS)
+def test_a_check_stands_behind_every_bound(stack, statement):
+    room, user = stack.room(), stack.user()
+    stack.reserve(room, stack.user(points=1000))
+    with stack.unchanged(), pytest.raises(pymysql.err.MySQLError):
+        stack.sql(statement.format(room=f"X'{room.id.replace('-', '')}'", user=f"X'{user.id.replace('-', '')}'"))
+
+
+@pytest.mark.parametrize("statement", [
+    "CALL loyalty.outbox_settle(%s, X'00000000000000000000000000000001', 'SENT', NULL, 0)",
+    "CALL loyalty.outbox_renew(%s, X'00000000000000000000000000000001', 60)",
+])
+def test_who_holds_no_lease_settles_nothing(stack, statement):
+    stack.drained()
+    id_ = stack.value("SELECT MAX(id) FROM loyalty.outbox")
+    before = stack.snapshot(delivery=True)
+    with stack.service_db("notifier").cursor() as c:
+        c.execute(statement, (id_,))
+        assert c.fetchall()[0][0] == 0
+    assert stack.snapshot(delivery=True) == before
+
+
+def test_procedure_refuses_what_is_out_of_bounds_even_when_called_by_hand(stack):
+    """A service with a bug can't break an invariant."""
+    user = stack.user(points=5)
+    connection = stack.service_db("points")
+    with connection.cursor() as c, stack.unchanged():
+        for amount in (-6, -1000000000):
+            c.execute("CALL loyalty.points_adjust('a', 'r', NULL, NULL, UNHEX(REPLACE(%s, '-', '')), %s, 'x')", (user.id, amount))
+            assert c.fetchall()[0][0] == 409
+    connection.close()
+
+
+def test_failed_call_leaves_no_transaction_and_no_context_behind(stack):
+    """A signal in mid-procedure: rolled back, and @loyalty_* cleared."""
+    user, room = stack.user(points=100), stack.room(price=10)
+    made = stack.reserve(room, user).json["id"]
+    connection = stack.service_db("rooms")
+    with connection.cursor() as c, stack.unchanged():
+        with pytest.raises(pymysql.err.MySQLError):
+            # the id is taken: a duplicate key after points and unit were taken
+            c.execute("CALL loyalty.reservation_create('somebody', 'req', NULL, NULL, UNHEX(REPLACE(%s, '-', '')), UNHEX(REPLACE(%s, '-', '')), UNHEX(REPLACE(%s, '-', '')))",
+                      (made, room.id, user.id))
+        c.execute("SELECT @@in_transaction, @loyalty_actor, @loyalty_request_id, @loyalty_at, @loyalty_reservation, @loyalty_reason")
+        assert c.fetchall() == ((0, None, None, None, None, None),)
+    with connection.cursor() as c:
+        c.execute("CALL loyalty.room_get(UNHEX(REPLACE(%s, '-', '')))", (room.id,))
+    connection.close()
+
+
+def test_tables_are_innodb_with_primary_keys_and_one_collation(stack):
+    for schema, table, engine, collation in stack.sql(
+            "SELECT table_schema, table_name, engine, table_collation FROM information_schema.tables WHERE table_schema IN ('loyalty', 'loyalty_history')"
+            " AND table_type = 'BASE TABLE'"):
+        assert engine == "InnoDB" and collation == "utf8mb4_bin", (schema, table, engine, collation)
+        assert stack.value("SELECT COUNT(*) FROM information_schema.table_constraints WHERE table_schema = %s AND table_name = %s"
+                           " AND constraint_type = 'PRIMARY KEY'", (schema, table)) == 1, table
+    assert {c for c, in stack.sql("SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema IN ('loyalty', 'loyalty_history')"
+                                  " AND collation_name IS NOT NULL")} == {"utf8mb4_bin"}

@@ -1,0 +1,87 @@
+"""E089: the database's disk is full"""
+
+import os
+import shutil
+import time
+
+import pytest
+
+import byhand
+from invariants import mails_went
+from stack import until
+
+MB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def small(make_stack):
+    """The database's files on a small tmpfs, seen by the database alone: it lives in a mount namespace of its own, which goes with it."""
+    with make_stack() as s:
+        s.stop("db")
+        used = sum(f.stat().st_blocks * 512 for f in (s.var / "db").rglob("*") if f.is_file())
+        size = used + 24 * MB
+        wrap = ["unshare", "-m"] if os.getuid() == 0 else ["unshare", "-U", "--map-current-user", "--keep-caps", "-m"]
+        script = (f'mkdir -p "{s.var}/small" && mount -t tmpfs -o size={size},mode=700 tmpfs "{s.var}/small" && cp -a --sparse=never "{s.var}/db/." "{s.var}/small/"'
+                  f' && mount --bind "{s.var}/small" "{s.var}/db" && exec "$@"')
+        part = byhand.database(s, [*wrap, "sh", "-c", script, "sh"])
+        s.disk = f"/proc/{part.process.pid}/root{s.var}/small"
+        assert os.path.isdir(s.disk + "/loyalty") and not os.path.exists(f"{s.var}/small/loyalty")
+        try:
+            s.ready()
+            yield s
+        finally:
+            part.end()
+
+
+def fill(stack):
+    """Not a byte is left."""
+    with open(stack.disk + "/filler", "ab", buffering=0) as f:
+        for chunk in (MB, 4096, 1):
+            try:
+                while f.write(b"x" * chunk):
+                    pass
+            except OSError:
+                pass
+    assert shutil.disk_usage(stack.disk).free < 4096
+
+
+def test_E089_disk_full_is_503_nothing_is_half_written_and_it_heals(small):
+    room, user = small.room(total=1000000, price=1), small.user(points=1000000)
+    fill(small)
+    statuses = []
+    started = time.monotonic()
+    refused = None
+    for i in range(6000):
+        # long reasons fill pages soon
+        a = small.adjust(user, 1, reason="🛏" * 200, idem=f"full{i}") if i % 4 else small.reserve(room, user, idem=f"full{i}")
+        statuses.append(a.status)
+        if a.status == 503:
+            refused = refused or (i, a)
+            if statuses.count(503) >= 10:
+                break
+        else:
+            assert a.status == 201, a
+        assert time.monotonic() - started < 100
+    assert refused, f"never full: {len(statuses)} writes"
+    refused[1].is_problem(503, "unavailable")
+    # reads go on, or say so; nothing hangs
+    began = time.monotonic()
+    assert small.api.get(f"/v1/users/{user.id}/points").status in (200, 503)
+    assert small.api.get("/healthz", key=None).status == 200
+    assert time.monotonic() - began < 10
+    os.unlink(small.disk + "/filler")
+    small.ready(30)
+    # what was refused was not done: a retry does it, once
+    i = refused[0]
+
+    def again():
+        a = small.adjust(user, 1, reason="🛏" * 200, idem=f"full{i}") if i % 4 else small.reserve(room, user, idem=f"full{i}")
+        return a if a.status == 201 else None
+
+    assert not until(again, 15, 0.2).replayed
+    adjusted = sum(1 for n, status in enumerate(statuses) if n % 4 and status == 201) + bool(i % 4)
+    reserved = sum(1 for n, status in enumerate(statuses) if not n % 4 and status == 201) + (not i % 4)
+    assert small.balance(user) == 1000000 + adjusted - reserved
+    assert len(small.reservations(user=user)) == reserved and small.available(room) == 1000000 - reserved
+    small.check_invariants()
+    mails_went(small, 60)
