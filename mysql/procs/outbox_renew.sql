@@ -6,7 +6,7 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_renew(p_id BIGIN
   MODIFIES SQL DATA
 BEGIN
   DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
-  UPDATE outbox SET due_at = v_now + INTERVAL p_lease_s SECOND
+  UPDATE outbox FORCE INDEX (PRIMARY) SET due_at = v_now + INTERVAL p_lease_s SECOND
     WHERE id = p_id AND status = 'PENDING' AND lease_owner = p_owner AND due_at > v_now;
   SELECT ROW_COUNT() AS held;
 END$$

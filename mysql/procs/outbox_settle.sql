@@ -22,7 +22,7 @@ BEGIN
     SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'outbox_settle: outcome is SENT, RETRY or DEAD';
   END IF;
   START TRANSACTION;
-  UPDATE outbox SET status = IF(p_outcome = 'RETRY', 'PENDING', p_outcome), attempts = attempts + 1,
+  UPDATE outbox FORCE INDEX (PRIMARY) SET status = IF(p_outcome = 'RETRY', 'PENDING', p_outcome), attempts = attempts + 1,
       due_at = v_again, next_attempt_at = v_again, lease_owner = NULL,
       sent_at = IF(p_outcome = 'SENT', v_now, NULL), last_error = COALESCE(p_error, last_error)
     WHERE id = p_id AND status = 'PENDING' AND lease_owner = p_owner;

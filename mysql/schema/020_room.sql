@@ -9,7 +9,6 @@ CREATE TABLE IF NOT EXISTS room (
   archived          TINYINT      NOT NULL DEFAULT 0 COMMENT '1: neither listed nor reservable',
   reservable        TINYINT      NOT NULL COMMENT '1: not archived and a unit is left; changes only at the edge, so its index costs nothing in between',
   PRIMARY KEY (id),
-  KEY room_listed (archived, id) COMMENT 'GET /v1/rooms',
   KEY room_reservable (reservable, id) COMMENT 'GET /v1/rooms?available=true',
   CONSTRAINT room_total CHECK (total_amount BETWEEN 0 AND 1000000),
   CONSTRAINT room_available CHECK (available_amount BETWEEN 0 AND total_amount),
