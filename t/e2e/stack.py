@@ -213,8 +213,9 @@ class Stack:
         file = self.var / "log" / "nginx" / "access.log"
 
         def read():
-            lines = file.read_text("utf-8").splitlines() if file.exists() else []
-            entries = [json.loads(line) for line in lines if line.strip()]
+            text = file.read_text("utf-8") if file.exists() else ""
+            # the last line may be half written
+            entries = [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines() if line.strip()]
             return [e for e in entries if request_id is None or e.get("request_id") == request_id]
 
         if request_id is None:
