@@ -11,10 +11,8 @@ shape(struct jsonw *w, const struct field *f)
 	jsonw_object(w);
 	jsonw_name(w, "user");
 	shape_user(w, f);
-	jsonw_name(w, "amount");
-	jsonw_digits(w, f[SHAPE_USER].s, f[SHAPE_USER].len);
-	jsonw_name(w, "bonus_points");
-	jsonw_digits(w, f[SHAPE_USER + 1].s, f[SHAPE_USER + 1].len);
+	shape_member_number(w, "amount", &f[SHAPE_USER]);
+	shape_member_number(w, "bonus_points", &f[SHAPE_USER + 1]);
 	jsonw_close(w);
 }
 

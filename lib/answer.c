@@ -9,7 +9,7 @@
 #include "resp.h"
 #include "uuid.h"
 
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX 20
 #define SEPARATOR '\x1f'
 
 enum prob
@@ -40,16 +40,13 @@ answer_failed(struct req *rq, enum db_status st, bool write)
 	return PROB_INTERNAL;
 }
 
-/* false: fewer columns than the shape needs, or a NULL among them */
-static bool
+static void
 read_row(struct db *db, struct field *f, unsigned columns)
 {
 	unsigned i;
 
 	for (i = 0; i < columns; i++)
-		if ((f[i].s = db_text(db, i, &f[i].len)) == NULL)
-			return false;
-	return true;
+		f[i].s = db_text(db, i, &f[i].len);
 }
 
 enum prob
@@ -65,12 +62,11 @@ answer_row(
 		return answer_failed(rq, st, false);
 	if (!db_row(rq->db)) {
 		pr = missing;
-	} else if (read_row(rq->db, f, columns)) {
+	} else {
+		read_row(rq->db, f, columns);
 		shape(&w, f);
 		rs->has_etag = true;
 		pr = jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
-	} else {
-		pr = PROB_INTERNAL;
 	}
 	db_done(rq->db);
 	return pr;
@@ -94,12 +90,9 @@ answer_list(
 			page_next(rq, rs, page, last);
 			break;
 		}
-		if (!read_row(rq->db, f, columns)) {
-			w.broken = true;
-			break;
-		}
+		read_row(rq->db, f, columns);
 		shape(&w, f);
-		shape_id(&f[0], last);
+		page_key(&f[0], last);
 	}
 	jsonw_close(&w);
 	db_done(rq->db);
@@ -150,12 +143,27 @@ static enum prob
 write_refusal(
     struct resp *rs, struct req *rq, const char *problem, size_t problem_len, const struct field *f)
 {
-	char detail[600], request_id[65];
+	enum prob p = problem_named(problem, problem_len);
+	char detail[600], request_id[65], pointer[40];
 
 	snprintf(request_id, sizeof(request_id), "%.*s", (int)f[0].len, f[0].s);
 	snprintf(detail, sizeof(detail), "%.*s", (int)f[1].len, f[1].s);
-	resp_problem(rs, rq, problem_named(problem, problem_len), detail, request_id);
+	if (p == PROB_BAD_QUERY) {
+		p = PROB_VALIDATION; /* of the same name; the database has seen a body's member only
+				      */
+		snprintf(pointer, sizeof(pointer), "%.*s", (int)f[2].len, f[2].s);
+		req_fault(rq, pointer, "%s", detail);
+		detail[0] = '\0';
+	}
+	resp_problem(rs, rq, p, detail, request_id);
 	return PROB_NONE;
+}
+
+/* A key, or a method that says what shall be, not what to do (RFC 9110, 9.2.2). */
+static bool
+repeatable(const struct req *rq)
+{
+	return rq->keyed || rq->method == METHOD_PUT || rq->method == METHOD_PATCH;
 }
 
 enum prob
@@ -167,15 +175,17 @@ answer_write(
 	size_t len, problem_len;
 	enum db_status st;
 	enum prob pr = PROB_INTERNAL;
+	unsigned given;
 	int status;
 
-	if ((st = db_exec(rq->db, rq->keyed ? DB_KEYED : DB_ONCE, rq->request_id)) != DB_OK)
+	if ((st = db_exec(rq->db, repeatable(rq) ? DB_KEYED : DB_ONCE, rq->request_id)) != DB_OK)
 		return answer_failed(rq, st, true);
 	if (!db_row(rq->db) || (problem = db_text(rq->db, 1, &problem_len)) == NULL
 	    || (fields = db_text(rq->db, 3, &len)) == NULL)
 		goto out;
 	status = (int)db_number(rq->db, 0);
-	if (split(fields, len, f, COLUMNS_MAX) != (problem_len > 0 ? 2 : columns))
+	given = split(fields, len, f, COLUMNS_MAX);
+	if (problem_len > 0 ? given != (status == 422 ? 3U : 2U) && given != 2 : given != columns)
 		goto out;
 	if (problem_len > 0)
 		pr = write_refusal(rs, rq, problem, problem_len, f);

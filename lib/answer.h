@@ -23,7 +23,8 @@ enum prob answer_row(
 
 /*
  * A bare array of rows and the Link to the next page.  The call was made for
- * page->limit + 1 rows; column 0 is the id that the list is ordered by.
+ * page->limit + 1 rows; column 0 is the id that tells where a page ends: a
+ * UUID, or a decimal number (page_number reads it back).
  */
 enum prob answer_list(struct req *rq, struct resp *rs, const struct page *page, answer_shape *shape,
     unsigned columns);
@@ -32,7 +33,8 @@ enum prob answer_list(struct req *rq, struct resp *rs, const struct page *page, 
  * The row of a writing procedure (status, problem, replayed, fields): a
  * success through shape, with Location where location is not NULL (it gets
  * the id in field 0 appended); a refusal as its problem document, with the
- * request id that it was first given under.
+ * request id that it was first given under (`validation` has a third field,
+ * the pointer of the member at fault).
  */
 enum prob answer_write(
     struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, const char *location);

@@ -29,11 +29,13 @@
 #define RECOVER_MS 1000 /* to find out what became of a keyed write when the connection broke */
 #define KILL_WINDOW_MS 60000
 #define TRIES 10
+#define RESULTS_MAX 32
 
 struct db {
 	struct db_conf *conf;
 	MYSQL *my;
-	MYSQL_RES *res;
+	MYSQL_RES *results[RESULTS_MAX]; /* of the call */
+	unsigned nresults, at;
 	MYSQL_ROW row;
 	unsigned long *lengths;
 	struct buf sql;
@@ -61,10 +63,8 @@ db_new(struct db_conf *c)
 {
 	struct db *db = calloc(1, sizeof(*db));
 
-	if (db != NULL) {
-		mysql_thread_init();
+	if (db != NULL)
 		db->conf = c;
-	}
 	return db;
 }
 
@@ -86,6 +86,23 @@ db_free(struct db *db)
 	disconnect(db);
 	buf_free(&db->sql);
 	free(db);
+}
+
+const struct db_conf *
+db_conf_of(const struct db *db)
+{
+	return db->conf;
+}
+
+void
+db_thread_begin(void)
+{
+	mysql_thread_init();
+}
+
+void
+db_thread_end(void)
+{
 	mysql_thread_end();
 }
 
@@ -261,23 +278,24 @@ answers(struct db *db, int64_t until)
 static unsigned
 query(struct db *db, const char *sql, size_t len, int64_t until)
 {
-	unsigned e;
 	int more;
 
 	if (mysql_send_query(db->my, sql, len) != 0)
 		return mysql_errno(db->my);
 	if (!answers(db, until))
 		return ERR_TIMEOUT;
-	if (mysql_read_query_result(db->my) != 0 || (db->res = mysql_store_result(db->my)) == NULL)
-		if ((e = mysql_errno(db->my)) != 0)
-			return e;
-	while ((more = mysql_next_result(db->my)) == 0) {
+	for (more = mysql_read_query_result(db->my); more == 0; more = mysql_next_result(db->my)) {
 		MYSQL_RES *r = mysql_store_result(db->my);
 
-		if (r != NULL)
+		if (r == NULL && mysql_errno(db->my) != 0)
+			return mysql_errno(db->my);
+		if (r != NULL && db->nresults < RESULTS_MAX)
+			db->results[db->nresults++] = r;
+		else if (r != NULL)
 			mysql_free_result(r);
 	}
-	return more > 0 ? mysql_errno(db->my) : 0;
+	/* -1: there is no further result */
+	return mysql_errno(db->my);
 }
 
 static const char *
@@ -546,6 +564,7 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 			if (mode == DB_ONCE)
 				return DB_UNKNOWN;
 		} else if (is_collision(e)) {
+			atomic_fetch_add_explicit(&db->conf->retries, 1, memory_order_relaxed);
 			if (until - db_now_ms() < AGAIN_MS)
 				return DB_DOWN;
 			back_off(attempt);
@@ -582,10 +601,21 @@ db_exec(struct db *db, enum db_mode mode, const char *request_id)
 bool
 db_row(struct db *db)
 {
-	if (db->res == NULL || (db->row = mysql_fetch_row(db->res)) == NULL)
+	MYSQL_RES *r = db->at < db->nresults ? db->results[db->at] : NULL;
+
+	if (r == NULL || (db->row = mysql_fetch_row(r)) == NULL)
 		return false;
-	db->lengths = mysql_fetch_lengths(db->res);
+	db->lengths = mysql_fetch_lengths(r);
 	return true;
+}
+
+bool
+db_next_result(struct db *db)
+{
+	db->row = NULL;
+	if (db->at < db->nresults)
+		db->at++;
+	return db->at < db->nresults;
 }
 
 const char *
@@ -605,8 +635,8 @@ db_number(const struct db *db, unsigned col)
 void
 db_done(struct db *db)
 {
-	if (db->res != NULL)
-		mysql_free_result(db->res);
-	db->res = NULL;
+	while (db->nresults > 0)
+		mysql_free_result(db->results[--db->nresults]);
+	db->at = 0;
 	db->row = NULL;
 }

@@ -26,7 +26,8 @@ struct db;
  * copied and must outlive every db made of it. */
 struct db_conf {
 	const char *hosts, *user, *password, *name, *tls_ca;
-	int deadline_ms;	      /* longest that a call may take, connecting included */
+	int deadline_ms;	   /* longest that a call may take, connecting included */
+	_Atomic long long retries; /* shared: transactions that met another and were begun again */
 	_Atomic int64_t bad_until_ms; /* shared: while it lies ahead the database is not asked */
 };
 
@@ -48,6 +49,13 @@ enum db_status {
 struct db *db_new(struct db_conf *c);
 void db_free(struct db *db); /* accepts NULL */
 
+/* What it was made of: another db, with a deadline of its own, can be made from a copy. */
+const struct db_conf *db_conf_of(const struct db *db);
+
+/* Around a thread's use of this module. */
+void db_thread_begin(void);
+void db_thread_end(void);
+
 /* Begin a call.  Arguments follow in the procedure's order. */
 void db_call(struct db *db, const char *procedure);
 void db_int(struct db *db, long long n);
@@ -56,7 +64,7 @@ void db_utf8(struct db *db, const char *s, size_t n);
 void db_null(struct db *db);
 
 /*
- * Send it; all rows of the first result are here when it returns DB_OK.
+ * Send it; all rows of all results are here when it returns DB_OK.
  * Deadlocks, lock waits and failed certifications (1213, 1205, 1020, 3101,
  * 1180, and 1062: two requests met on one Idempotency-Key) are tried again
  * within the deadline, with jitter, then DB_DOWN.  request_id is for the log.
@@ -66,8 +74,9 @@ enum db_status db_exec(struct db *db, enum db_mode mode, const char *request_id)
 /* The reason of the last db_exec that was not DB_OK, for people. */
 const char *db_reason(const struct db *db);
 
-/* Step to the next row. */
+/* Step to the next row; to the next result, for a procedure that has several. */
 bool db_row(struct db *db);
+bool db_next_result(struct db *db);
 
 /* Fields of the row at hand, from column 0: bytes that stay until db_done or
  * the next db_row and are followed by a NUL; NULL for NULL. */

@@ -176,10 +176,16 @@ static void
 wait_for_end(struct pool *p, const sigset_t *signals)
 {
 	struct timespec tick = {.tv_nsec = 50000000};
+	struct timespec period = {
+	    .tv_sec = p->f->tick_ms / 1000, .tv_nsec = p->f->tick_ms % 1000 * 1000000L};
 	int sig, waited;
 	uint64_t one = 1;
 
-	sigwait(signals, &sig);
+	do {
+		sig = sigtimedwait(signals, NULL, p->f->tick != NULL ? &period : NULL);
+		if (sig < 0 && errno == EAGAIN)
+			p->f->tick(p->f->arg);
+	} while (sig < 0);
 	log_line(LOG_INFO, NULL, "signal %d: finishing", sig);
 	epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->f->listen_fd, NULL);
 	for (waited = 0; atomic_load(&p->open) > 0 && waited < p->f->grace_ms; waited += 50)

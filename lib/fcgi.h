@@ -23,6 +23,8 @@ struct fcgi {
 	void (*thread_end)(void *context);
 	void (*serve)(
 	    void *context, char **env, const char *body, size_t body_len, struct buf *out);
+	void (*tick)(void *arg); /* every tick_ms, in the thread of fcgi_run; or NULL */
+	int tick_ms;
 	void *arg;
 };
 

@@ -8,6 +8,7 @@
 #include "page.h"
 #include "req.h"
 #include "resp.h"
+#include "shape.h"
 
 #define CHECK 8
 #define CURSOR_BYTES (16 + CHECK)
@@ -153,4 +154,32 @@ page_next(
 	}
 	snprintf(tail, sizeof(tail), "limit=%d&cursor=%s>; rel=\"next\"\r\n", page->limit, cursor);
 	buf_str(b, tail);
+}
+
+void
+page_key(const struct field *id, unsigned char key[16])
+{
+	unsigned long long n = 0;
+	size_t i;
+
+	if (id->len == 16 || id->len == 32) {
+		shape_id(id, key);
+		return;
+	}
+	for (i = 0; i < id->len; i++)
+		n = n * 10 + (unsigned long long)(id->s[i] - '0');
+	memset(key, 0, 16);
+	for (i = 16; i > 8; i--, n >>= 8)
+		key[i - 1] = (unsigned char)n;
+}
+
+long long
+page_number(const struct page *page)
+{
+	unsigned long long n = 0;
+	size_t i;
+
+	for (i = 8; i < 16 && !page->first; i++)
+		n = n << 8 | page->id[i];
+	return (long long)(n & INT64_MAX);
 }

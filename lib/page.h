@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+struct field;
 struct req;
 struct resp;
 
@@ -23,6 +24,13 @@ struct page {
 
 /* Read limit and cursor; faults go to rq. */
 void page_read(struct req *rq, struct page *page);
+
+/* Where a page ends, from the id of its last row: a UUID's bytes, or a decimal number in the last
+ * eight. */
+void page_key(const struct field *id, unsigned char key[16]);
+
+/* The number that page_key has put away; 0 on the first page. */
+long long page_number(const struct page *page);
 
 /* Announce the next page (Link, RFC 8288), behind the row last. */
 void page_next(

@@ -126,24 +126,53 @@ req_json_text(struct req *rq, struct json_object *in, const char *name, const ch
 }
 
 void
+req_json_bool(
+    struct req *rq, struct json_object *in, const char *name, const char *pointer, bool *out)
+{
+	struct json_object *o = member(rq, in, name, pointer, json_type_boolean, "true or false");
+
+	if (o != NULL)
+		*out = json_object_get_boolean(o);
+}
+
+bool
+req_json_has(struct json_object *in, const char *name)
+{
+	return json_object_object_get_ex(in, name, NULL);
+}
+
+void
+req_json_role(
+    struct req *rq, struct json_object *in, const char *name, const char *pointer, const char **out)
+{
+	static const char what[] = "\"USER\" or \"ADMIN\"";
+	struct json_object *o = member(rq, in, name, pointer, json_type_string, what);
+	const char *s;
+
+	if (o == NULL)
+		return;
+	s = json_object_get_string(o);
+	if (strcmp(s, "USER") == 0 || strcmp(s, "ADMIN") == 0)
+		*out = s;
+	else
+		req_fault(rq, pointer, "must be %s", what);
+}
+
+void
 req_json_user(struct req *rq, struct json_object *in, struct uuid *out)
 {
 	static const char *const names[] = {"id", "name", "role", NULL};
-	struct json_object *user = member(rq, in, "user", "/user", json_type_object, "an object"),
-			   *o;
+	struct json_object *user = member(rq, in, "user", "/user", json_type_object, "an object");
 	const char *s;
 	size_t len;
 
 	if (user == NULL)
 		return;
 	req_json_uuid(rq, user, "id", "/user/id", out);
-	if (json_object_object_get_ex(user, "name", &o))
+	if (req_json_has(user, "name"))
 		req_json_text(rq, user, "name", "/user/name", TEXT_NAME, &s, &len);
-	if (json_object_object_get_ex(user, "role", &o)
-	    && !(json_object_is_type(o, json_type_string)
-		 && (strcmp(json_object_get_string(o), "USER") == 0
-		     || strcmp(json_object_get_string(o), "ADMIN") == 0)))
-		req_fault(rq, "/user/role", "must be \"USER\" or \"ADMIN\"");
+	if (req_json_has(user, "role"))
+		req_json_role(rq, user, "role", "/user/role", &s);
 	req_json_only(rq, user, "/user", names);
 }
 

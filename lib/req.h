@@ -11,6 +11,7 @@
 
 struct db;
 struct json_object;
+struct route;
 
 enum method {
 	METHOD_GET,
@@ -49,11 +50,14 @@ struct query_value {
 struct req {
 	char **env; /* FastCGI parameters, NAME=value */
 	enum method method;
+	const struct route *route; /* NULL: none of ours */
 	const char *path;
 	enum role role;
 	char request_id[65];
 	char actor[REQ_ACTOR_MAX + 1];
-	bool has_id; /* the path held {id}, and it is a UUID: id */
+	const char *segment; /* what stood at {id}, up to the next slash or the end */
+	size_t segment_len;
+	bool has_id; /* it is a UUID: id */
 	struct uuid id;
 	struct query_value query[REQ_QUERY_MAX];
 	size_t nquery;
@@ -94,6 +98,13 @@ void req_json_int(struct req *rq, struct json_object *in, const char *name, cons
 /* UTF-8 text of 1 to 200 characters; *out lives as long as the body.  kind: enum text_kind */
 void req_json_text(struct req *rq, struct json_object *in, const char *name, const char *pointer,
     int kind, const char **out, size_t *len);
+void req_json_bool(
+    struct req *rq, struct json_object *in, const char *name, const char *pointer, bool *out);
+/* Is the member there? */
+bool req_json_has(struct json_object *in, const char *name);
+/* "USER" or "ADMIN"; *out lives as long as the body. */
+void req_json_role(struct req *rq, struct json_object *in, const char *name, const char *pointer,
+    const char **out);
 /* {"id","name","role"}: only id is required; name and role are checked for form. */
 void req_json_user(struct req *rq, struct json_object *in, struct uuid *out);
 /* Faults for members that are not in names (NULL-terminated). */

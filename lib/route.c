@@ -103,8 +103,9 @@ read_actor(struct req *rq)
 	if (rq->role != ROLE_RESTRICTED || (given = req_param(rq, "HTTP_X_ACTOR", &count)) == NULL)
 		return;
 	len = strlen(given);
-	if (count > 1) {
-		req_fault(rq, "X-Actor", "must be given once");
+	/* nginx joins what is given twice with commas (from 1.23 on) */
+	if (count > 1 || memchr(given, ',', len) != NULL) {
+		req_fault(rq, "X-Actor", "must be given once, and a comma in it as %%2C");
 	} else if (len > 3 * REQ_ACTOR_MAX) {
 		req_fault(rq, "X-Actor", "must have at most 100 characters");
 	} else {
@@ -344,13 +345,29 @@ find(const struct route *routes, size_t n, struct req *rq, char *allow, size_t s
 		snprintf(allow + strlen(allow), size - strlen(allow), "%s%s, ",
 		    method_names[r->method], r->method == METHOD_GET ? ", HEAD" : "");
 		if (r->method == wanted) {
-			found = r;
+			found = rq->route = r;
+			rq->segment = id;
+			rq->segment_len = id_len;
 			rq->has_id = id != NULL && uuid_parse(&rq->id, id, id_len);
 		}
 	}
 	if (*allow != '\0')
 		strncat(allow, "OPTIONS", size - strlen(allow) - 1);
 	return found;
+}
+
+/* Is there nothing at this path for the public key, whatever the method? */
+static bool
+all_restricted(const struct route *routes, size_t n, const char *path)
+{
+	const char *id;
+	size_t i, id_len;
+
+	for (i = 0; i < n; i++)
+		if (routes[i].scope != SCOPE_RESTRICTED
+		    && path_fits(routes[i].path, path, &id, &id_len))
+			return false;
+	return true;
 }
 
 static enum prob
@@ -372,6 +389,8 @@ handle(
 		return PROB_FORBIDDEN;
 	if (*allow == '\0')
 		return PROB_NOT_FOUND;
+	if (r == NULL && rq->role == ROLE_PUBLIC && all_restricted(routes, n, rq->path))
+		return PROB_FORBIDDEN;
 	if (r == NULL) {
 		rs->allow = allow;
 		return PROB_METHOD_NOT_ALLOWED;
@@ -418,6 +437,12 @@ route_dispatch(
 	}
 	json_object_put(rq->json);
 	rq->json = NULL;
+}
+
+const char *
+route_method_name(enum method m)
+{
+	return m < METHOD_OTHER ? method_names[m] : "";
 }
 
 void

@@ -36,6 +36,9 @@ struct route {
 void route_dispatch(
     const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs);
 
+/* The method's name, "" for METHOD_OTHER. */
+const char *route_method_name(enum method m);
+
 /* METHOD PATH SCOPE HANDLER, a line each. */
 void route_print(const struct route *routes, size_t n, FILE *out);
 

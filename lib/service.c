@@ -8,11 +8,13 @@
 #include "db.h"
 #include "fcgi.h"
 #include "log.h"
+#include "metrics.h"
 #include "schema_version.h"
 #include "service.h"
 
 #define LISTEN_FD 0
 #define GRACE_MS 8000
+#define TICK_MS 3000 /* how old the metrics may be */
 
 struct service {
 	const char *name;
@@ -20,6 +22,9 @@ struct service {
 	size_t nroutes;
 	struct db_conf db;
 	int threads, log_level;
+	struct metrics *metrics;
+	struct db_conf tick_db; /* a short deadline: the end must not wait for it */
+	struct db *tick;
 };
 
 /* What a thread keeps from one request to the next: a connection, and memory. */
@@ -38,6 +43,7 @@ end_thread(void *arg)
 	if (c == NULL)
 		return;
 	db_free(c->db);
+	db_thread_end();
 	resp_free(&c->rs);
 	free(c);
 }
@@ -49,6 +55,7 @@ begin_thread(void *arg)
 
 	if (c == NULL)
 		return NULL;
+	db_thread_begin();
 	c->s = arg;
 	if ((c->db = db_new(&c->s->db)) == NULL) {
 		end_thread(c);
@@ -81,8 +88,10 @@ serve(void *arg, char **env, const char *body, size_t body_len, struct buf *out)
 {
 	struct context *c = arg;
 	struct req *rq = &c->rq;
+	struct timespec from, to;
 	int64_t left;
 
+	clock_gettime(CLOCK_MONOTONIC, &from);
 	memset(rq, 0, offsetof(struct req, query_store));
 	rq->env = env;
 	rq->body = body;
@@ -93,10 +102,49 @@ serve(void *arg, char **env, const char *body, size_t body_len, struct buf *out)
 	db_until(c->db, db_now_ms() + left);
 	route_dispatch(c->s->routes, c->s->nroutes, c->s->name, rq, &c->rs);
 	resp_render(&c->rs, rq, out);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	metrics_count(c->s->metrics, rq->route, c->rs.status,
+	    (int64_t)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
 	if (out->failed || c->rs.body.failed || c->rs.head.failed) {
 		buf_reset(out);
 		buf_str(out, "Status: 500\r\n\r\n");
 	}
+}
+
+static void
+tick(void *arg)
+{
+	struct service *s = arg;
+
+	if (s->tick != NULL)
+		metrics_flush(s->metrics, s->tick, &s->db);
+}
+
+/* FastCGI until the end, metrics on the side. */
+static int
+run(struct service *s, struct fcgi *f)
+{
+	int rc = -1;
+
+	s->tick_db = (struct db_conf){.hosts = s->db.hosts,
+	    .user = s->db.user,
+	    .password = s->db.password,
+	    .name = s->db.name,
+	    .tls_ca = s->db.tls_ca,
+	    .deadline_ms = 1000};
+	s->metrics = metrics_new(s->name, s->routes, s->nroutes);
+	s->tick = db_new(&s->tick_db);
+	f->threads = s->threads;
+	if (s->metrics != NULL && s->tick != NULL) {
+		log_line(LOG_INFO, NULL, "ready: %d threads, schema version %d", s->threads,
+		    LOYALTY_SCHEMA_VERSION);
+		rc = fcgi_run(f);
+		tick(s);
+	}
+	db_free(s->tick);
+	metrics_free(s->metrics);
+	log_line(LOG_INFO, NULL, "ended");
+	return rc == 0 ? 0 : 1;
 }
 
 /* -t: can the database be used? */
@@ -151,6 +199,8 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 	    .thread_begin = begin_thread,
 	    .thread_end = end_thread,
 	    .serve = serve,
+	    .tick = tick,
+	    .tick_ms = TICK_MS,
 	    .arg = &s};
 	const char *mode = argc > 1 ? argv[1] : "";
 	int rc;
@@ -177,15 +227,7 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 		return 2;
 	}
 	log_init(name, (enum log_level)s.log_level);
-	if (strcmp(mode, "-t") == 0) {
-		rc = test(&s);
-	} else {
-		f.threads = s.threads;
-		log_line(LOG_INFO, NULL, "ready: %d threads, schema version %d", s.threads,
-		    LOYALTY_SCHEMA_VERSION);
-		rc = fcgi_run(&f) == 0 ? 0 : 1;
-		log_line(LOG_INFO, NULL, "ended");
-	}
+	rc = strcmp(mode, "-t") == 0 ? test(&s) : run(&s, &f);
 	mysql_library_end();
 	conf_free(rows, nrows);
 	return rc;

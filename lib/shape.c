@@ -25,38 +25,72 @@ shape_id(const struct field *f, unsigned char out[16])
 			    (unsigned char)(nibble(f->s[2 * i]) << 4 | nibble(f->s[2 * i + 1]));
 }
 
-static void
-id(struct jsonw *w, const char *name, const struct field *f)
+void
+shape_member_id(struct jsonw *w, const char *name, const struct field *f)
 {
 	unsigned char b[16];
 
 	shape_id(f, b);
 	jsonw_name(w, name);
 	jsonw_uuid(w, b);
+	w->broken = w->broken || f->s == NULL;
 }
 
-static void
-text(struct jsonw *w, const char *name, const struct field *f)
+void
+shape_member_text(struct jsonw *w, const char *name, const struct field *f)
 {
 	jsonw_name(w, name);
 	jsonw_text(w, f->s, f->len);
+	w->broken = w->broken || f->s == NULL;
 }
 
-static void
-number(struct jsonw *w, const char *name, const struct field *f)
+void
+shape_member_number(struct jsonw *w, const char *name, const struct field *f)
 {
 	jsonw_name(w, name);
-	jsonw_digits(w, f->s, f->len);
+	jsonw_digits(w, f->s, f->len); /* NULL has no digits: broken */
+}
+
+void
+shape_member_bool(struct jsonw *w, const char *name, const struct field *f)
+{
+	jsonw_name(w, name);
+	jsonw_bool(w, f->len == 1 && *f->s == '1');
+	w->broken = w->broken || f->s == NULL;
+}
+
+static bool
+is_null(struct jsonw *w, const char *name, const struct field *f)
+{
+	if (f->len > 0)
+		return false;
+	jsonw_name(w, name);
+	jsonw_null(w);
+	return true;
+}
+
+void
+shape_member_id_or_null(struct jsonw *w, const char *name, const struct field *f)
+{
+	if (!is_null(w, name, f))
+		shape_member_id(w, name, f);
+}
+
+void
+shape_member_text_or_null(struct jsonw *w, const char *name, const struct field *f)
+{
+	if (!is_null(w, name, f))
+		shape_member_text(w, name, f);
 }
 
 void
 shape_room(struct jsonw *w, const struct field *f)
 {
 	jsonw_object(w);
-	id(w, "id", &f[0]);
-	text(w, "name", &f[1]);
-	number(w, "available_amount", &f[2]);
-	number(w, "required_points", &f[3]);
+	shape_member_id(w, "id", &f[0]);
+	shape_member_text(w, "name", &f[1]);
+	shape_member_number(w, "available_amount", &f[2]);
+	shape_member_number(w, "required_points", &f[3]);
 	jsonw_close(w);
 }
 
@@ -64,9 +98,9 @@ void
 shape_user(struct jsonw *w, const struct field *f)
 {
 	jsonw_object(w);
-	id(w, "id", &f[0]);
-	text(w, "name", &f[1]);
-	text(w, "role", &f[2]);
+	shape_member_id(w, "id", &f[0]);
+	shape_member_text(w, "name", &f[1]);
+	shape_member_text(w, "role", &f[2]);
 	jsonw_close(w);
 }
 
@@ -74,14 +108,24 @@ void
 shape_reservation(struct jsonw *w, const struct field *f)
 {
 	jsonw_object(w);
-	id(w, "id", &f[0]);
-	text(w, "status", &f[1]);
-	number(w, "points", &f[2]);
+	shape_member_id(w, "id", &f[0]);
+	shape_member_text(w, "status", &f[1]);
+	shape_member_number(w, "points", &f[2]);
 	jsonw_name(w, "room");
 	shape_room(w, &f[3]);
 	jsonw_name(w, "user");
 	shape_user(w, &f[7]);
-	text(w, "created_at", &f[10]);
-	text(w, "updated_at", &f[11]);
+	shape_member_text(w, "created_at", &f[10]);
+	shape_member_text(w, "updated_at", &f[11]);
+	jsonw_close(w);
+}
+
+void
+shape_account(struct jsonw *w, const struct field *f)
+{
+	jsonw_object(w);
+	jsonw_name(w, "user");
+	shape_user(w, f);
+	shape_member_number(w, "bonus_points", &f[SHAPE_USER]);
 	jsonw_close(w);
 }

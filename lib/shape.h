@@ -5,7 +5,7 @@
 
 struct jsonw;
 
-/* A value as the database gave it: text or bytes, not NUL-terminated. */
+/* A value as the database gave it: text or bytes, not NUL-terminated; s NULL for NULL. */
 struct field {
 	const char *s;
 	size_t len;
@@ -15,13 +15,25 @@ struct field {
  * The canonical shapes of the contract, one writer each.  The fields come in
  * the procedures' order; an id may be 16 bytes or 32 hexadecimal digits.
  */
-#define SHAPE_ROOM 4	     /* id, name, available, price */
-#define SHAPE_USER 3	     /* id, name, role */
+#define SHAPE_ROOM 4 /* id, name, available, price */
+#define SHAPE_USER 3 /* id, name, role */
+#define SHAPE_ACCOUNT 4
 #define SHAPE_RESERVATION 12 /* id, status, points, room, user, created, updated */
 
 void shape_room(struct jsonw *w, const struct field *f);
 void shape_user(struct jsonw *w, const struct field *f);
 void shape_reservation(struct jsonw *w, const struct field *f);
+/* {"user":{user},"bonus_points"}: SHAPE_USER fields and the balance */
+void shape_account(struct jsonw *w, const struct field *f);
+
+/* One member: its name, and the field as a UUID, a string or an integer.  NULL is a broken answer,
+ * but for the _or_null forms, to which the empty string is null as well. */
+void shape_member_id(struct jsonw *w, const char *name, const struct field *f);
+void shape_member_text(struct jsonw *w, const char *name, const struct field *f);
+void shape_member_number(struct jsonw *w, const char *name, const struct field *f);
+void shape_member_bool(struct jsonw *w, const char *name, const struct field *f);
+void shape_member_id_or_null(struct jsonw *w, const char *name, const struct field *f);
+void shape_member_text_or_null(struct jsonw *w, const char *name, const struct field *f);
 
 /* The 16 bytes of an id field to out; all zero where it is none. */
 void shape_id(const struct field *f, unsigned char out[16]);

@@ -378,6 +378,7 @@ route_names_the_actor(void)
 	actor("restricted", "anna", "anna");
 	actor("restricted", "Anna%20M%c3%bcller", "Anna M\xc3\xbcller");
 	actor("restricted", "a b+c", "a b+c");
+	actor("restricted", "a%2Cb", "a,b");
 	actor("public", "anna", "public");
 	actor("public", "%", "public");
 	actor("public", "%00", "public");
@@ -388,7 +389,7 @@ route_refuses_an_ill_formed_actor(void)
 {
 	static const char *const bad[] = {"", "%", "%4", "%zz", "%00", "a%00b", "%0d%0a", "%0A",
 	    "%7f", "%c2%85", "%c0%80", "%ff", "%ed%a0%80", "%e2%80%ae", "M\xc3\xbcller", "a\tb",
-	    "a\r\nb"};
+	    "a\r\nb", "anna, otto", "a,b"};
 	char big[1400], *p = big;
 	char want[REQ_ACTOR_MAX + 1], *w = want;
 	size_t i;

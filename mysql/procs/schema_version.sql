@@ -7,5 +7,6 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE schema_version()
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE schema_version TO 'loyalty_rooms'@'__HOST__';
 GRANT EXECUTE ON PROCEDURE schema_version TO 'loyalty_points'@'__HOST__';
+GRANT EXECUTE ON PROCEDURE schema_version TO 'loyalty_admin'@'__HOST__';
 GRANT EXECUTE ON PROCEDURE schema_version TO 'loyalty_notifier'@'__HOST__';
 GRANT EXECUTE ON PROCEDURE schema_version TO 'loyalty_prune'@'__HOST__';

@@ -46,6 +46,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 VERSION_TOLD = re.compile(rb"(nginx|openssl|mariadb|mysql|json-c|libfcgi|cgi-\w+|debian)[/ -]?v?\d", re.I)
+METRICS = "/v1/admin/metrics"
+WITHOUT_ETAG = {METRICS, "/v1/admin/audit"}
 ONCE = (
     "x-request-id", "x-content-type-options", "strict-transport-security", "content-type", "content-length",
     "etag", "cache-control", "location", "allow", "retry-after", "www-authenticate", "idempotency-replayed", "link",
@@ -248,9 +250,9 @@ def ground_rules(a):
         assert a.header("ETag") and a.body == b"", a
     if a.status == 204:
         assert a.body == b"" and not a.all("Content-Type"), a
-    if a.status == 200 and a.method in ("GET", "HEAD") and path.startswith("/v1/") and "healthz" not in path:
+    if a.status == 200 and a.method in ("GET", "HEAD") and path.startswith("/v1/") and path not in WITHOUT_ETAG and "/.." not in path:
         assert re.match(r'"[!#-~]+"\Z', a.header("ETag") or ""), f"no strong ETag: {a}"
-    if a.status < 300 and re.match(r"/v1/(users|reservations)\b", path) and a.method != "OPTIONS":
+    if a.status < 300 and re.match(r"/v1/(admin/)?(users|reservations|history|outbox|audit)\b", path) and a.method != "OPTIONS":
         cache = a.header("Cache-Control") or ""
         assert "private" in cache or "no-store" in cache, a
     if a.status >= 400:
@@ -258,6 +260,8 @@ def ground_rules(a):
         assert a.header("Content-Type") == "application/problem+json", a
         if a.method != "HEAD":
             check_problem(a)
+    elif a.status in (200, 201) and path == METRICS:
+        assert a.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8", a
     elif a.status in (200, 201):
         assert a.header("Content-Type") == "application/json", a
         if a.method != "HEAD":
@@ -293,12 +297,18 @@ def check_shapes(value):
         for item in value:
             check_shapes(item)
     elif isinstance(value, dict):
-        if "required_points" in value:
+        if "required_points" in value and "total_amount" in value:
+            check_room_state(value)
+        elif "required_points" in value:
             check_room(value)
         elif "role" in value:
             check_user(value)
+        elif "room" in value and "total_amount" in value:
+            check_stock(value)
         elif "room" in value:
             check_reservation(value)
+        elif "bonus_points" in value:
+            assert set(value) - {"amount"} == {"user", "bonus_points"} and is_int(value["bonus_points"], 0, 2**53 - 1), value
         for item in value.values():
             check_shapes(item)
 
@@ -316,6 +326,17 @@ def check_room(r):
     assert set(r) == {"id", "name", "available_amount", "required_points"}, r
     assert UUID.match(r["id"]) and is_name(r["name"]), r
     assert is_int(r["available_amount"], 0, 1000000) and is_int(r["required_points"], 0, 1000000000), r
+
+
+def check_stock(s):
+    assert set(s) == {"room", "total_amount", "archived"} and type(s["archived"]) is bool, s
+    assert is_int(s["total_amount"], s["room"]["available_amount"], 1000000), s
+
+
+def check_room_state(r):
+    assert set(r) == {"name", "total_amount", "available_amount", "required_points", "archived"}, r
+    assert is_name(r["name"]) and type(r["archived"]) is bool and is_int(r["required_points"], 0, 1000000000), r
+    assert is_int(r["total_amount"], 0, 1000000) and is_int(r["available_amount"], 0, r["total_amount"]), r
 
 
 def check_user(u):
@@ -391,7 +412,7 @@ class Api:
     def _own_wire(self):
         wire = getattr(self._local, "wire", None)
         if wire is None or getattr(self._local, "port", None) != self.port or wire.stale():
-            self.drop()
+            self.drop()  # first of all: there may be nobody to connect to
             wire = self._local.wire = self.wire()
             self._local.port = self.port
         return wire
@@ -449,6 +470,12 @@ class Api:
     def head(self, target, **how):
         return self.request("HEAD", target, **how)
 
+    def put(self, target, json_=UNSET, **how):
+        return self.request("PUT", target, json_, **how)
+
+    def patch(self, target, json_=UNSET, **how):
+        return self.request("PATCH", target, json_, **how)
+
     def options(self, target, **how):
         return self.request("OPTIONS", target, **how)
 
@@ -490,3 +517,27 @@ class Api:
             if isinstance(a, Answer):
                 self.observe(a)
         return answers
+
+
+# -- lists ------------------------------------------------------------------------------------------
+
+def link_next(a):
+    link = a.header("Link")
+    if link is None:
+        return None
+    match = re.fullmatch(r'<([^<>"]+)>; rel="next"', link)
+    assert match, a
+    return match[1]
+
+
+def walk(api, target, **how):
+    """All pages; the items, and the sizes of the pages."""
+    items, sizes = [], []
+    while target:
+        a = api.get(target, **how)
+        assert a.status == 200, a
+        items += a.json
+        sizes.append(len(a.json))
+        target = link_next(a)
+        assert len(sizes) < 1000
+    return items, sizes

@@ -2,7 +2,7 @@
 
     spec = Spec("docs/openapi.yaml")
     spec.check("GET", "/v1/rooms?limit=2", 200, headers, body)     # SpecError (an AssertionError) if not as described
-    spec.differences(text that cgi-rooms -r and cgi-points -r printed)
+    spec.differences(text that cgi-rooms -r, cgi-points -r and cgi-admin -r printed)
     spec.uncovered()                                               # operations that no answer has exercised
 
 Schemas are compiled to closures once: an answer is checked in microseconds (jsonschema takes milliseconds for a
@@ -24,6 +24,9 @@ Route = namedtuple("Route", "method path scope")
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 PROBLEM = "application/problem+json"
+
+# Below this the public key is refused, whatever is there or isn't.
+STAFF = "/v1/admin/"
 
 # What may happen to any request, whatever path and method it names.
 GATEWAY = {400, 413, 414, 429, 431, 500, 501, 503, 505}
@@ -72,6 +75,7 @@ TYPES = {
     "string": lambda v: isinstance(v, str),
     "integer": lambda v: type(v) is int,
     "boolean": lambda v: isinstance(v, bool),
+    "null": lambda v: v is None,
 }
 
 ANNOTATIONS = {"description", "title", "default", "example", "examples", "deprecated"}
@@ -217,6 +221,13 @@ def parse_json(body):
         raise SpecError(f"not JSON: {error}: {body[:200]!r}") from None
 
 
+def parse_text(body):
+    try:
+        return body.decode("utf-8")
+    except ValueError:
+        raise SpecError(f"not UTF-8: {body[:200]!r}") from None
+
+
 class Response:
     """One described answer."""
 
@@ -246,7 +257,7 @@ class Response:
             raise SpecError(f"the content type {kind!r} is none of {sorted(self.content)}")
         if bodiless:
             return
-        value = parse_json(body)
+        value = parse_json(body) if kind.endswith("json") else parse_text(body)
         self.content[kind].check(value, "the body")
         if kind == PROBLEM:
             check_problem(value, status)
@@ -281,6 +292,9 @@ class Path:
                     if status in GATEWAY}
         self.refusal = next((op.responses[405] for op in operations.values() if 405 in op.responses), None)
         self.unauthorized = next((op.responses[401] for op in operations.values() if 401 in op.responses), None)
+        # the public key is refused whatever the method, where no method is for it
+        self.forbidden = next((op.responses[403] for op in operations.values() if 403 in op.responses), None) \
+            if all(op.scope == "RESTRICTED" for op in operations.values()) else None
 
     def response(self, method, status):
         """(operation or None, the answer described for this method and status, or None)"""
@@ -289,7 +303,7 @@ class Path:
             return op, op.responses.get(status)
         if method == "OPTIONS":
             return None, self.any.get(status)
-        return None, {405: self.refusal, 401: self.unauthorized}.get(status) or self.any.get(status)
+        return None, {405: self.refusal, 401: self.unauthorized, 403: self.forbidden}.get(status) or self.any.get(status)
 
 
 class Spec:
@@ -322,6 +336,7 @@ class Spec:
         nothing = {"allOf": [problem, {"properties": {"type": {"const": "/problems/not-found"}}}]}
         self._options = Response({"headers": {**common, "Allow": headers["Allow"]}})
         self._problem = Response({"headers": common, "content": {PROBLEM: {"schema": problem}}})
+        self._forbidden = next(path.forbidden for path in self.paths if path.forbidden)
         # answers at paths that are not described, by status
         self._nowhere = {404: Response({"headers": common, "content": {PROBLEM: {"schema": nothing}}})}
         for path in self.paths:
@@ -380,6 +395,8 @@ class Spec:
             if target in ("", "?"):  # the caller did not tell what was asked for
                 if status >= 400:
                     self._problem.check(status, headers, body, bodiless)
+            elif status == 403 and (_normal(target) + "/").startswith(STAFF):
+                self._forbidden.check(status, headers, body, bodiless)
             elif status not in self._nowhere:
                 raise SpecError("this status is not described for a path that is not")
             else:

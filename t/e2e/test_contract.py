@@ -18,7 +18,7 @@ def test_description_and_route_tables_agree(contract, stack):
     from stack import TOP
     build = os.environ.get("LOYALTY_BUILD", "build")
     printed = "".join(subprocess.run([str(TOP / name / build / name), "-r"], stdout=subprocess.PIPE, text=True, check=True).stdout
-                      for name in ("cgi-rooms", "cgi-points"))
+                      for name in sorted(folder.name for folder in TOP.glob("cgi-*")))
     assert contract.spec.differences(printed) == []
 
 
@@ -28,6 +28,11 @@ def test_no_key_and_no_password_stands_in_any_log(stack):
         secret = stack.secret(name).split()[0].encode()
         for file, data in stack.all_logs().items():
             assert secret not in data, f"{name} stands in {file}"
+
+
+def test_every_line_of_the_access_log_is_json(stack):
+    assert len(stack.access_log()) > 1000
+    (stack.var / "log" / "nginx" / "access.log").read_text("utf-8")
 
 
 def test_books_balance_and_every_event_was_mailed(stack):

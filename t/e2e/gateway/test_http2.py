@@ -114,3 +114,23 @@ def test_http2_request_id_with_line_breaks_splits_nothing(stack):
             stack.api.observe(answer)
         connection.close()
         assert stack.api.get("/healthz", key=None).status == 200
+
+
+def test_access_log_is_json_whatever_happened(stack):
+    """nginx has no status for what ends before it has read a request."""
+    import time
+    connection = H2(stack)
+    connection.answers(connection.ask("GET", "/v1/rooms", [key(stack), ("x-long", "".join(chr(33 + i * i % 90) for i in range(12000)))]))
+    connection.close()
+    for data in (b"GET /v1/rooms", b"GET /v1/rooms HTTP/1.1\r\nHost: x\r\nX-Half: ", b"\x00\x01\x02\r\n\r\n", b"POST /v1/reservations HTTP/1.1\r\nHost: x\r\n"
+                 b"X-API-Key: " + stack.keys["public"].encode() + b"\r\nContent-Length: 100\r\n\r\n{", b"GET /\xff\xfe\"\\ HTTP/1.1\r\nHost: x\r\n\r\n"):
+        wire = stack.api.wire()
+        wire.send(data)
+        time.sleep(0.05)
+        wire.reset()
+    id_ = "last-" + uuid.uuid4().hex[:8]
+    stack.api.get("/healthz", key=None, request_id=id_)
+    time.sleep(1.3)
+    (stack.var / "log" / "nginx" / "access.log").read_text("utf-8")
+    for entry in stack.access_log():
+        assert isinstance(entry["status"], int) and isinstance(entry["request_time"], (int, float)), entry

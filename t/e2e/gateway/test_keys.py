@@ -153,7 +153,7 @@ def test_outside_v1_there_is_nothing_with_or_without_a_key(api):
 
 
 def test_unknown_paths_below_v1_are_404_with_a_key(api):
-    for target in ("/v1/", "/v1/nothing", "/v1/admin/users", "/v1/rooms/x/y", "/v1/reservations/x/approve", "/v1/Rooms", "/v1/rooms.json",
+    for target in ("/v1/", "/v1/nothing", "/v1/users", "/v1/rooms/x/y", "/v1/reservations/x/approve", "/v1/Rooms", "/v1/rooms.json",
                    "/v1/room", "/v1/roomsx", "/v1/%72ooms/x/y"):
         for key in ("public", "restricted"):
             api.get(target, key=key).is_problem(404, "not-found")

@@ -2,6 +2,7 @@
 
 import ssl
 import subprocess
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -35,9 +36,15 @@ class Certificates:
             return crt, key
         ext.write_text(f"subjectAltName=DNS:{name}\n")
         self.openssl("req", "-new", *new, "-out", csr)
-        when = ["-days", days]
-        self.openssl("x509", "-req", "-in", csr, "-CA", self.ca[ca][0], "-CAkey", self.ca[ca][1], "-CAcreateserial",
-                     "-extfile", ext, *when, "-out", crt)
+        # not `x509 -req`: openssl 3.5 makes no certificate that has expired there
+        conf, index = self.folder / "ca.conf", self.folder / "ca.index"
+        conf.write_text(f"[ca]\ndefault_ca = us\n[us]\ndatabase = {index}\nnew_certs_dir = {self.folder}\nrand_serial = yes\n"
+                        "default_md = sha256\nunique_subject = no\npolicy = any\n[any]\ncommonName = supplied\n")
+        index.write_text("")
+        now = datetime.now(timezone.utc)
+        start, end = (f"{now + timedelta(days=d):%Y%m%d%H%M%SZ}" for d in (min(days, 0) - 1, days))
+        self.openssl("ca", "-batch", "-notext", "-config", conf, "-cert", self.ca[ca][0], "-keyfile", self.ca[ca][1], "-in", csr,
+                     "-extfile", ext, "-startdate", start, "-enddate", end, "-out", crt)
         return crt, key
 
     def context(self, kind):

@@ -207,6 +207,13 @@ def test_E003_20_subtractions_at_once_from_points_for_one(stack, api):
     assert stack.balance(user) == 0 and len(stack.points_history(user)) == 2
 
 
+def test_E003_subtractions_that_all_wait_for_the_account(stack, api):
+    user = stack.user(points=100)
+    answers = stack.at_once_after("user", user, [("POST", f"/v1/users/{user.id}/points", {"amount": -100, "reason": "gift"}, {"key": "restricted"})] * 6)
+    assert sorted(a.status for a in answers) == [201] + [409] * 5, answers
+    assert stack.balance(user) == 0 and len(stack.points_history(user)) == 2
+
+
 def test_E022_bulk_adjustments_while_the_user_reserves(stack, api):
     room, user = stack.room(total=1000, price=10), stack.user(points=1000)
     calls = [("POST", f"/v1/users/{user.id}/points", {"amount": (7, -3)[i % 2], "reason": "bulk"}, {"key": "restricted"})

@@ -1,5 +1,7 @@
 """POST /v1/reservations"""
 
+import threading
+import time
 import uuid
 
 import pytest
@@ -243,6 +245,35 @@ def test_E002_two_rooms_at_once_with_points_for_one(stack, api):
         assert sorted(a.json["status"] for a in answers) == ["PENDING_APPROVAL", "RESERVED"]
         assert stack.balance(user) == 50 and len(stack.points_history(user)) == 2
         assert sorted(stack.available(r) for r in rooms) == [9, 10]
+
+
+def test_E002_two_rooms_for_one_account_that_both_wait_for(stack, api):
+    rooms, user = [stack.room(price=100), stack.room(price=100)], stack.user(points=150)
+    answers = stack.at_once_after("user", user, [("POST", "/v1/reservations", {"room_id": r.id, "user": {"id": user.id}}, {}) for r in rooms])
+    assert sorted((a.status, a.json.get("status")) for a in answers) == [(201, "PENDING_APPROVAL"), (201, "RESERVED")], answers
+    assert stack.balance(user) == 50 and sorted(stack.available(r) for r in rooms) == [9, 10]
+
+
+def test_E001_last_unit_that_all_wait_for(stack, api):
+    room, users = stack.room(total=1, price=10), [stack.user(points=10) for _ in range(6)]
+    answers = stack.at_once_after("room", room, [("POST", "/v1/reservations", {"room_id": room.id, "user": {"id": u.id}}, {}) for u in users])
+    assert sorted(a.status for a in answers) == [201] + [409] * 5, answers
+    assert sorted(stack.balance(u) for u in users) == [0] + [10] * 5 and stack.available(room) == 0
+
+
+def test_price_that_changes_while_the_request_waits_is_the_one_that_counts(stack, api):
+    room, user = stack.room(total=5, price=10), stack.user(points=100)
+    answers = []
+    t = threading.Thread(target=lambda: answers.append(stack.reserve(room, user)))
+    with stack.held("room", room) as connection:
+        t.start()
+        time.sleep(0.4)
+        with connection.cursor() as c:
+            c.execute("UPDATE loyalty.room SET required_points = 30 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+        connection.commit()
+    t.join()
+    assert answers[0].status == 201 and answers[0].json["points"] == 30 == answers[0].json["room"]["required_points"]
+    assert stack.balance(user) == 70
 
 
 def test_more_guests_than_units_get_just_the_units(stack, api):

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from test_room_list import link_next, walk
+from client import link_next, walk
 
 STATUSES = ("RESERVED", "PENDING_APPROVAL", "CANCELLED", "REJECTED", "RELEASED")
 

@@ -7,27 +7,7 @@ import uuid
 
 import pytest
 
-
-def link_next(a):
-    link = a.header("Link")
-    if link is None:
-        return None
-    match = re.fullmatch(r'<([^<>"]+)>; rel="next"', link)
-    assert match, a
-    return match[1]
-
-
-def walk(api, target, **how):
-    """All pages; the items, and the sizes of the pages."""
-    items, sizes = [], []
-    while target:
-        a = api.get(target, **how)
-        assert a.status == 200, a
-        items += a.json
-        sizes.append(len(a.json))
-        target = link_next(a)
-        assert len(sizes) < 1000
-    return items, sizes
+from client import link_next, walk
 
 
 def test_list_shows_a_room_in_its_canonical_shape(stack, api):

@@ -1,0 +1,68 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "history.h"
+#include "page.h"
+#include "req.h"
+#include "resp.h"
+#include "rfc3339.h"
+
+/* A time of the query as SQL reads it; where it was not given, fallback. */
+static void
+read_time(struct req *rq, const char *name, const char *fallback, char *out)
+{
+	const char *s;
+	char at[16];
+	int64_t us;
+	size_t len;
+
+	memcpy(out, fallback, RFC3339_SQL + 1);
+	if ((s = req_query(rq, name, &len)) == NULL)
+		return;
+	if (rfc3339_read(s, len, &us)) {
+		rfc3339_sql(out, us);
+		return;
+	}
+	snprintf(at, sizeof(at), "?%s", name);
+	req_fault(rq, at, "must be a time as of RFC 3339");
+}
+
+enum prob
+history_list(struct req *rq, struct resp *rs, const char *procedure, const char *filter,
+    answer_shape *shape, unsigned columns)
+{
+	char since[RFC3339_SQL + 1], until[RFC3339_SQL + 1], at[24];
+	struct page page;
+	struct uuid id;
+	const char *s;
+	size_t len;
+
+	page_read(rq, &page);
+	read_time(rq, "since", "1000-01-01 00:00:00.000000", since);
+	read_time(rq, "until", "9999-12-31 23:59:59.999999", until);
+	if ((s = req_query(rq, filter, &len)) != NULL && !uuid_parse(&id, s, len)) {
+		snprintf(at, sizeof(at), "?%s", filter);
+		req_fault(rq, at, "must be a UUID");
+	}
+	if (rq->nfaults > 0)
+		return PROB_BAD_QUERY;
+	rs->personal = true;
+	db_call(rq->db, procedure);
+	if (s != NULL)
+		db_bytes(rq->db, id.b, sizeof(id.b));
+	else
+		db_null(rq->db);
+	db_utf8(rq->db, since, RFC3339_SQL);
+	db_utf8(rq->db, until, RFC3339_SQL);
+	db_int(rq->db, page_number(&page));
+	db_int(rq->db, page.limit + 1);
+	return answer_list(rq, rs, &page, shape, columns);
+}
+
+void
+history_tail(struct jsonw *w, const struct field *f)
+{
+	shape_member_text(w, "actor", &f[0]);
+	shape_member_text(w, "request_id", &f[1]);
+	shape_member_text(w, "changed_at", &f[2]);
+}

@@ -1,0 +1,19 @@
+#include "answer.h"
+#include "page.h"
+#include "routes.h"
+#include "stock.h"
+
+/* All rooms with their stock, archived ones too, by id. */
+enum prob
+stock_list(struct req *rq, struct resp *rs)
+{
+	struct page page;
+
+	page_read(rq, &page);
+	if (rq->nfaults > 0)
+		return PROB_BAD_QUERY;
+	db_call(rq->db, "stock_list");
+	db_bytes(rq->db, page.id, page.first ? 0 : sizeof(page.id));
+	db_int(rq->db, page.limit + 1);
+	return answer_list(rq, rs, &page, stock_shape, SHAPE_STOCK);
+}

@@ -1,0 +1,14 @@
+#include "answer.h"
+#include "routes.h"
+
+/* One account.  404 user-not-found: unknown, or no UUID. */
+enum prob
+user_get(struct req *rq, struct resp *rs)
+{
+	if (!rq->has_id)
+		return PROB_USER_NOT_FOUND;
+	rs->personal = true;
+	db_call(rq->db, "user_get");
+	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+	return answer_row(rq, rs, shape_account, SHAPE_ACCOUNT, PROB_USER_NOT_FOUND);
+}

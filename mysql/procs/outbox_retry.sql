@@ -1,0 +1,75 @@
+-- POST /v1/admin/outbox/{id}/retry: a DEAD mail is due again, now, with a new lifetime.
+--
+-- 200; 404 not-found; 409 invalid-transition of any other; 422 idempotency-key-reused.
+-- It goes before the later mails of its reservation that nobody has at hand, and behind the earlier ones:
+-- outbox_settle wakes one after the other.
+-- Fields of a 200: as a row of outbox_list, NULL as the empty string.  Locks: the outbox row, then its reservation's.
+DROP PROCEDURE IF EXISTS outbox_retry;
+DELIMITER $$
+CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_retry(
+  p_actor VARCHAR(100), p_request_id VARCHAR(64), p_key BINARY(32), p_body BINARY(32),
+  p_id BIGINT)
+  MODIFIES SQL DATA
+BEGIN
+  DECLARE v_status SMALLINT;
+  DECLARE v_problem VARCHAR(40) DEFAULT '';
+  DECLARE v_fields VARBINARY(4000);
+  DECLARE v_replayed TINYINT DEFAULT 0;
+  DECLARE v_kept_body BINARY(32);
+  DECLARE v_was VARCHAR(8);
+  DECLARE v_reservation BINARY(16);
+  DECLARE v_earlier BIGINT;
+  DECLARE v_at DATETIME(6);
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    ROLLBACK;
+    SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
+    RESIGNAL;
+  END;
+
+  START TRANSACTION;
+  SELECT status, reservation_id INTO v_was, v_reservation FROM outbox WHERE id = p_id FOR UPDATE;
+  decide: BEGIN
+    IF p_key IS NOT NULL THEN
+      SELECT body, status, problem, fields INTO v_kept_body, v_status, v_problem, v_fields
+        FROM idempotency WHERE id = p_key;
+      IF v_kept_body = p_body THEN
+        SET v_replayed = 1;
+        LEAVE decide;
+      ELSEIF v_kept_body IS NOT NULL THEN
+        SET v_status = 422, v_problem = 'idempotency-key-reused', v_fields = CONCAT(p_request_id, X'1F');
+        LEAVE decide;
+      END IF;
+    END IF;
+    IF v_was IS NULL THEN
+      SET v_status = 404, v_problem = 'not-found', v_fields = CONCAT_WS(X'1F', p_request_id, 'There is no mail with this id.');
+      LEAVE decide;
+    END IF;
+    SET v_at = UTC_TIMESTAMP(6);
+    IF v_was <> 'DEAD' THEN
+      SET v_status = 409, v_problem = 'invalid-transition',
+          v_fields = CONCAT_WS(X'1F', p_request_id, CONCAT('The mail is ', v_was, '; only a DEAD one can be sent again.'));
+    ELSE
+      SELECT MIN(id) INTO v_earlier FROM outbox
+        WHERE reservation_id = v_reservation AND status = 'PENDING' AND id < p_id FOR UPDATE;
+      UPDATE outbox SET status = 'PENDING', due_at = IF(v_earlier IS NULL, v_at, NULL), next_attempt_at = v_at,
+          queued_at = v_at WHERE id = p_id;
+      UPDATE outbox SET due_at = NULL
+        WHERE reservation_id = v_reservation AND status = 'PENDING' AND id > p_id AND lease_owner IS NULL;
+      SELECT 200, CONCAT_WS(X'1F', id, event, status, attempts,
+          outbox_subject(event, room_name, user_name, to_status, detail), COALESCE(HEX(reservation_id), ''), HEX(room_id),
+          request_id, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+          '', REPLACE(COALESCE(last_error, ''), X'1F', ' '))
+        INTO v_status, v_fields FROM outbox WHERE id = p_id;
+    END IF;
+    IF p_key IS NOT NULL THEN
+      INSERT INTO idempotency (id, body, status, problem, fields, created_at)
+        VALUES (p_key, p_body, v_status, v_problem, v_fields, v_at);
+    END IF;
+  END;
+  COMMIT;
+  SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
+  SELECT v_status, v_problem, v_replayed, v_fields;
+END$$
+DELIMITER ;
+GRANT EXECUTE ON PROCEDURE outbox_retry TO 'loyalty_admin'@'__HOST__';

@@ -1,0 +1,78 @@
+-- POST /v1/admin/reservations/{id}/release: RESERVED becomes RELEASED: the stay is over, the unit is back, the
+-- points stay spent.
+--
+-- 200; 404 reservation-not-found; 409 invalid-transition; 422 idempotency-key-reused.
+-- Fields of a 200: as reservation_create.  Locks: the user, the reservation, the room.
+DROP PROCEDURE IF EXISTS reservation_release;
+DELIMITER $$
+CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE reservation_release(
+  p_actor VARCHAR(100), p_request_id VARCHAR(64), p_key BINARY(32), p_body BINARY(32),
+  p_id BINARY(16))
+  MODIFIES SQL DATA
+BEGIN
+  DECLARE v_status SMALLINT;
+  DECLARE v_problem VARCHAR(40) DEFAULT '';
+  DECLARE v_fields VARBINARY(4000);
+  DECLARE v_replayed TINYINT DEFAULT 0;
+  DECLARE v_kept_body BINARY(32);
+  DECLARE v_user, v_room BINARY(16);
+  DECLARE v_user_name, v_room_name VARCHAR(200);
+  DECLARE v_role VARCHAR(8);
+  DECLARE v_balance BIGINT;
+  DECLARE v_points, v_available, v_price INT;
+  DECLARE v_was VARCHAR(16);
+  DECLARE v_at, v_created DATETIME(6);
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    ROLLBACK;
+    SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
+    RESIGNAL;
+  END;
+
+  SET @loyalty_actor = p_actor, @loyalty_request_id = p_request_id, @loyalty_reservation = p_id;
+  SELECT user_id, room_id INTO v_user, v_room FROM reservation WHERE id = p_id;
+  START TRANSACTION;
+  SELECT name, role, bonus_points INTO v_user_name, v_role, v_balance FROM user WHERE id = v_user FOR UPDATE;
+  decide: BEGIN
+    IF p_key IS NOT NULL THEN
+      SELECT body, status, problem, fields INTO v_kept_body, v_status, v_problem, v_fields
+        FROM idempotency WHERE id = p_key;
+      IF v_kept_body = p_body THEN
+        SET v_replayed = 1;
+        LEAVE decide;
+      ELSEIF v_kept_body IS NOT NULL THEN
+        SET v_status = 422, v_problem = 'idempotency-key-reused', v_fields = CONCAT(p_request_id, X'1F');
+        LEAVE decide;
+      END IF;
+    END IF;
+    IF v_user IS NULL THEN
+      SET v_status = 404, v_problem = 'reservation-not-found', v_fields = CONCAT(p_request_id, X'1F');
+      LEAVE decide;
+    END IF;
+
+    SELECT status, points, created_at INTO v_was, v_points, v_created FROM reservation WHERE id = p_id FOR UPDATE;
+    SET v_at = UTC_TIMESTAMP(6);
+    SET @loyalty_at = v_at;
+    IF v_was <> 'RESERVED' THEN
+      SET v_status = 409, v_problem = 'invalid-transition',
+          v_fields = CONCAT_WS(X'1F', p_request_id, CONCAT('The reservation is ', v_was, '; only a RESERVED one can be released.'));
+    ELSE
+      UPDATE room SET available_amount = available_amount + 1, reservable = (archived = 0) WHERE id = v_room;
+      UPDATE reservation SET status = 'RELEASED', updated_at = v_at WHERE id = p_id;
+      SELECT name, available_amount, required_points INTO v_room_name, v_available, v_price FROM room WHERE id = v_room;
+      SET v_status = 200,
+          v_fields = CONCAT_WS(X'1F', HEX(p_id), 'RELEASED', v_points, HEX(v_room), v_room_name, v_available, v_price,
+            HEX(v_user), v_user_name, v_role,
+            DATE_FORMAT(v_created, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ'));
+    END IF;
+    IF p_key IS NOT NULL THEN
+      INSERT INTO idempotency (id, body, status, problem, fields, created_at)
+        VALUES (p_key, p_body, v_status, v_problem, v_fields, v_at);
+    END IF;
+  END;
+  COMMIT;
+  SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
+  SELECT v_status, v_problem, v_replayed, v_fields;
+END$$
+DELIMITER ;
+GRANT EXECUTE ON PROCEDURE reservation_release TO 'loyalty_admin'@'__HOST__';
