@@ -55,5 +55,19 @@ def pending(n, user_id, room_id, price):
     return insert("reservation", "id, user_id, room_id, status, points, created_at, updated_at", rows, 1000)
 
 
+def history(n):
+    """A points_history of n rows, a few seconds apart and the users' in turn, in the place of the one that was there."""
+    return f"""SET SESSION unique_checks = 0, time_zone = '+00:00';
+USE loyalty_history;
+DROP TABLE IF EXISTS points_history_made;
+CREATE TABLE points_history_made LIKE points_history;
+INSERT INTO points_history_made (id, user_id, from_points, to_points, delta, reason, actor, request_id, changed_at)
+  SELECT seq, CONCAT(UNHEX('{user(0).replace("-", "")[:28]}'), UNHEX(LPAD(HEX(seq % {USERS} + 1), 4, '0'))), seq, seq + 1, 1, 'bench', 'bench', 'bench',
+    '2001-01-01' + INTERVAL seq * 70 SECOND FROM seq_1_to_{n};
+RENAME TABLE points_history TO points_history_was, points_history_made TO points_history;
+DROP TABLE points_history_was;
+"""
+
+
 def script(*parts):
     return SESSION + "START TRANSACTION;\n" + "".join("".join(p) for p in parts) + "COMMIT;\n"
