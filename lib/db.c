@@ -16,6 +16,7 @@
 #include "schema_version.h"
 
 /* Not in every header that we build with. */
+#define ERR_DISK_FULL 1021
 #define ERR_ROLLBACK_ON_CERTIFICATION 3101
 #define ERR_STATEMENT_TIMEOUT 1969
 #define ERR_CONNECTION_KILLED 1927
@@ -502,7 +503,7 @@ is_down(unsigned e)
 {
 	return e == ER_OPTION_PREVENTS_STATEMENT || e == ERR_READ_ONLY_MODE
 	       || e == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION || e == ER_SP_DOES_NOT_EXIST
-	       || e == ER_DISK_FULL || e == ER_RECORD_FILE_FULL || e == ER_OUT_OF_RESOURCES
+	       || e == ERR_DISK_FULL || e == ER_RECORD_FILE_FULL || e == ER_OUT_OF_RESOURCES
 	       || e == ER_CON_COUNT_ERROR || e == ER_OUTOFMEMORY || e == ER_ERROR_ON_WRITE
 	       || e == ER_GET_ERRNO;
 }
