@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from mysqld import OnMySQL  # noqa: E402
 from stack import Stack, TOP, _cleanup  # noqa: E402
 
 # A run of everything: only then can be told what was never exercised.
@@ -84,7 +85,7 @@ _started = []
 def make_stack(contract):
     """A function (settings, **how) that gives a stack which isn't up yet; `with` brings it up."""
 
-    class Watched(Stack):
+    class Watched(OnMySQL if OnMySQL.image else Stack):
         def connect(self):
             super().connect()
             self.api.observers.append(contract.check)

@@ -296,10 +296,24 @@ class Stack:
     def db_socket(self):
         return str(self.var / "run" / "db.sock")
 
+    # Where the database is: for the programs, for mysql/migrate, and for pymysql; and who is its root.
+
+    def db_settings(self):
+        return {"LOYALTY_DB_HOSTS": self.db_socket}
+
+    def db_environment(self):
+        return {"LOYALTY_DB_SOCKET": self.db_socket, "LOYALTY_DB_ADMIN": self.db_root()["user"],
+                "LOYALTY_SECRETS": str(self.var / "secrets")}
+
+    def db_options(self):
+        return {"unix_socket": self.db_socket}
+
+    def db_root(self):
+        return {"user": pwd.getpwuid(os.getuid()).pw_name}
+
     def db(self, **how):
         """A new connection as the server's root."""
-        options = dict(unix_socket=self.db_socket, user=pwd.getpwuid(os.getuid()).pw_name, charset="utf8mb4",
-                       autocommit=True, connect_timeout=10, read_timeout=60)
+        options = dict(self.db_options(), **self.db_root(), charset="utf8mb4", autocommit=True, connect_timeout=10, read_timeout=60)
         options.update(how)
         connection = pymysql.connect(**options)
         with connection.cursor() as cursor:
@@ -308,8 +322,10 @@ class Stack:
 
     def service_db(self, account):
         """A new connection as loyalty_ACCOUNT."""
-        return pymysql.connect(unix_socket=self.db_socket, user=f"loyalty_{account}",
-                               password=self.secret(f"db-{account}").split("\n")[0], charset="utf8mb4",
+        return self.log_in(f"loyalty_{account}", self.secret(f"db-{account}").split("\n")[0])
+
+    def log_in(self, user, password=""):
+        return pymysql.connect(**self.db_options(), user=user, password=password, charset="utf8mb4",
                                autocommit=True, connect_timeout=10, read_timeout=30)
 
     def sql(self, statement, args=None, dicts=False):

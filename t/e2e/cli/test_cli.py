@@ -385,7 +385,7 @@ def test_up_and_its_settings_do_not_mind_the_tools_own(stack):
 
 
 def audit(stack, *words, **env):
-    env = {"PATH": os.environ["PATH"], "LOYALTY_DB_HOSTS": stack.db_socket,
+    env = {"PATH": os.environ["PATH"], **stack.db_settings(),
            "LOYALTY_DB_PASSWORD_FILE": str(stack.var / "secrets" / "db-admin"), **env}
     return subprocess.run([AUDIT, *words], env=env, capture_output=True, text=True, timeout=120)
 
@@ -429,6 +429,6 @@ def test_audit_that_cannot_is_2(own, tmp_path):
         assert audit(own, *words).returncode == 2, words
     assert audit(own, "-h").returncode == 0
     with open("/dev/full", "w") as full:
-        done = subprocess.run([AUDIT], env={"LOYALTY_DB_HOSTS": own.db_socket, "LOYALTY_DB_PASSWORD_FILE":
-                                            str(own.var / "secrets" / "db-admin")}, stdout=full, stderr=subprocess.PIPE, timeout=60)
+        done = subprocess.run([AUDIT], env={**own.db_settings(), "LOYALTY_DB_PASSWORD_FILE":
+                                                                      str(own.var / "secrets" / "db-admin")}, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 2

@@ -1,7 +1,6 @@
 """mysql/migrate: safe to run at any time"""
 
 import os
-import pwd
 import subprocess
 import threading
 
@@ -12,8 +11,7 @@ from stack import TOP
 
 def migrate(stack, *args, check=True, **env):
     done = subprocess.run([str(TOP / "mysql" / "migrate"), *args],
-                          env={"PATH": os.environ["PATH"], "LOYALTY_DB_SOCKET": stack.db_socket, "LOYALTY_DB_ADMIN": pwd.getpwuid(os.getuid()).pw_name,
-                               "LOYALTY_SECRETS": str(stack.var / "secrets"), **env},
+                          env={"PATH": os.environ["PATH"], **stack.db_environment(), **env},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
     if check:
         assert done.returncode == 0, done.stdout
@@ -21,7 +19,7 @@ def migrate(stack, *args, check=True, **env):
 
 
 def routines(stack):
-    return stack.sql("SELECT routine_name, MD5(routine_definition), definer, sql_mode FROM information_schema.routines WHERE routine_schema = 'loyalty' ORDER BY 1")
+    return stack.sql("SELECT routine_name, SHA2(routine_definition, 256), definer, sql_mode FROM information_schema.routines WHERE routine_schema = 'loyalty' ORDER BY 1")
 
 
 def rights(stack):
@@ -119,7 +117,7 @@ def test_new_password_takes_effect(stack, tmp_path):
         migrate(stack, LOYALTY_SECRETS=str(tmp_path))
         with pytest.raises(pymysql.err.MySQLError):
             stack.service_db("prune")
-        pymysql.connect(unix_socket=stack.db_socket, user="loyalty_prune", password="another-password").close()
+        stack.log_in("loyalty_prune", "another-password").close()
     finally:
         migrate(stack)
     stack.service_db("prune").close()

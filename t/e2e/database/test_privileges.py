@@ -104,20 +104,20 @@ def test_account_needs_its_password(stack):
     for name in ACCOUNTS:
         for password in ("", "x", stack.secret("db-" + ACCOUNTS[ACCOUNTS.index(name) - 1])):
             with pytest.raises(pymysql.err.MySQLError):
-                pymysql.connect(unix_socket=stack.db_socket, user=f"loyalty_{name}", password=password)
+                stack.log_in(f"loyalty_{name}", password)
 
 
 def test_definers_cannot_log_in_and_nobody_else_exists(stack):
     for name in ("loyalty_definer", "loyalty_trigger"):
         for password in ("", name):
             with pytest.raises(pymysql.err.MySQLError):
-                pymysql.connect(unix_socket=stack.db_socket, user=name, password=password)
+                stack.log_in(name, password)
     users = {u for u, in stack.sql("SELECT User FROM mysql.user WHERE is_role = 'N'")}
     me = pwd.getpwuid(os.getuid()).pw_name
     assert users <= {f"loyalty_{n}" for n in ACCOUNTS + ["definer", "trigger", "admin"]} | {me, "root", "mysql", "mariadb.sys"}, users
     assert "" not in users
     with pytest.raises(pymysql.err.MySQLError):
-        pymysql.connect(unix_socket=stack.db_socket, user="anonymous")
+        stack.log_in("anonymous")
 
 
 def test_no_definer_can_change_or_delete_history_nor_insert_into_the_outbox(stack):

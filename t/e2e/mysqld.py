@@ -1,0 +1,134 @@
+"""The same system on MySQL: a container of the image that LOYALTY_MYSQL names is its database, over TLS.
+
+LOYALTY_MYSQL=mysql:9.7 t/run rooms points …  All other parts run natively; the MariaDB that native/stack starts
+is migrated too, and idle.  Tests that stop, starve or imitate a MariaDB (faults, notifier) are not for this."""
+
+import os
+import secrets
+import subprocess
+from pathlib import Path
+
+from stack import TOP, Stack, until
+
+ROOT = "db-root"
+PASSWORDS = ("rooms", "points", "notifier", "admin", "prune")
+
+
+def tool(*command, check=True, **env):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=180,
+                          env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **env})
+    assert done.returncode == 0 or not check, f"{command}: {done.stdout}"
+    return done.stdout.strip()
+
+
+def authority(folder):
+    """A CA of its own and a certificate for 127.0.0.1 and db: MySQL's own has no name in it."""
+    tool("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=a CA of the tests",
+         "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
+    tool("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=db", "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr")
+    (folder / "names").write_text("subjectAltName=DNS:db,DNS:localhost,IP:127.0.0.1\n")
+    tool("openssl", "x509", "-req", "-days", "2", "-in", f"{folder}/server.csr", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key",
+         "-CAcreateserial", "-extfile", f"{folder}/names", "-out", f"{folder}/server.pem")
+    for file in folder.iterdir():
+        file.chmod(0o444)
+
+
+class OnMySQL(Stack):
+    image = os.environ.get("LOYALTY_MYSQL", "")
+    server = None
+
+    def up(self):
+        try:
+            self.start_server()
+            self.set_env(**self.db_settings())
+            return super().up()
+        except BaseException:
+            self.remove_server()
+            raise
+
+    def start_server(self):
+        """The server, and in it the schema, with passwords that native/stack then finds."""
+        folder = self.var / "secrets"
+        folder.mkdir()
+        for name in PASSWORDS:
+            (folder / f"db-{name}").write_text(secrets.token_hex(16) + "\n")
+        (self.var / ROOT).write_text(secrets.token_hex(16) + "\n")
+        tls = self.var / "db-tls"
+        tls.mkdir()
+        tls.chmod(0o755)  # whatever the umask: the server is no root
+        authority(tls)
+        for file in [self.var / ROOT, *folder.iterdir()]:
+            file.chmod(0o400)
+        # as the compose project has it: not root, no capability, nothing but TLS, the binary log on
+        self.server = tool(
+            "docker", "run", "--detach", "--user", "mysql", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
+            "--memory", "1g", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/var/run/mysqld:uid=999,gid=999,mode=0755",
+            "--volume", f"{tls}:/tls:ro", "--volume", "/var/lib/mysql", "--publish", "127.0.0.1::3306", "--restart", "unless-stopped",
+            "--env", "MYSQL_ROOT_PASSWORD=" + self.root_password(), self.image,
+            "--innodb-buffer-pool-size=256M", "--innodb-numa-interleave=OFF", "--mysqlx=OFF", "--temptable-max-ram=64M",
+            "--require-secure-transport=ON", "--ssl-ca=/tls/ca.pem", "--ssl-cert=/tls/server.pem", "--ssl-key=/tls/server.key").splitlines()[-1]
+        self.db_port = int(tool("docker", "port", self.server, "3306/tcp").splitlines()[0].rsplit(":", 1)[1])
+        until(self.server_answers, 90, 0.3, "MySQL")
+        tool(str(TOP / "mysql" / "migrate"), "--demo", **self.db_environment())
+
+    def server_answers(self):
+        try:
+            self.db().close()
+            return True
+        except Exception:
+            restarts = tool("docker", "inspect", "--format", "{{.RestartCount}}", self.server)
+            assert int(restarts) < 3, tool("docker", "logs", "--tail", "20", self.server)
+            return False
+
+    def remove_server(self):
+        self.close_db()
+        if self.server:
+            tool("docker", "rm", "--force", "--volumes", self.server)
+            self.server = None
+
+    def down(self):
+        try:
+            super().down()
+        finally:
+            self.remove_server()
+
+    def root_password(self):
+        return (self.var / ROOT).read_text().strip()
+
+    # -- where it is, for whom ------------------------------------------------------------------
+
+    @property
+    def db_ca(self):
+        return str(self.var / "db-tls" / "ca.pem")
+
+    def db_settings(self):
+        return {"LOYALTY_DB_HOSTS": f"127.0.0.1:{self.db_port}", "LOYALTY_DB_TLS_CA": self.db_ca}
+
+    def db_environment(self):
+        return {"LOYALTY_DB_HOST": "127.0.0.1", "LOYALTY_DB_PORT": str(self.db_port), "LOYALTY_DB_TLS_CA": self.db_ca,
+                "LOYALTY_DB_ADMIN_PASSWORD_FILE": str(self.var / ROOT), "LOYALTY_DB_ACCOUNT_HOST": "%",
+                "LOYALTY_SECRETS": str(self.var / "secrets")}
+
+    def db_options(self):
+        return {"host": "127.0.0.1", "port": self.db_port, "ssl": {"ca": self.db_ca, "check_hostname": True}}
+
+    def db_root(self):
+        return {"user": "root", "password": self.root_password()}
+
+    def restart(self, name):
+        if name != "db":
+            return super().restart(name)
+        tool("docker", "restart", self.server)
+        self.close_db()
+        until(self.server_answers, 90, 0.3, "MySQL")
+
+    def stop(self, name):
+        tool("docker", "stop", self.server) if name == "db" else super().stop(name)
+
+    def start(self, name):
+        tool("docker", "start", self.server) if name == "db" else super().start(name)
+
+    def pids(self, name):
+        if name != "db":
+            return super().pids(name)
+        return [pid for pid in [int(tool("docker", "inspect", "--format", "{{.State.Pid}}", self.server))] if pid]
