@@ -1,0 +1,21 @@
+# shellcheck shell=bash disable=SC2034
+# client.bash - sourced by migrate and prune: `client`, and in `args` where the database is, for the account $1
+#
+# Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT with LOYALTY_DB_TLS_CA: set, the connection is
+# encrypted and the server's certificate and name verified, which each of the two clients wants told in its own way.
+db_client() {
+	client=$(command -v mariadb || command -v mysql) || { echo "${0##*/}: neither the client mariadb nor mysql is here" >&2; exit 1; }
+	args=(--no-defaults --user="$1" --batch --skip-column-names --default-character-set=utf8mb4)
+	if [ -n "${LOYALTY_DB_SOCKET-}" ]; then
+		args+=(--socket="$LOYALTY_DB_SOCKET")
+	elif [ -n "${LOYALTY_DB_HOST-}" ]; then
+		args+=(--host="$LOYALTY_DB_HOST" --port="${LOYALTY_DB_PORT:-3306}" --protocol=tcp)
+		if [ -n "${LOYALTY_DB_TLS_CA-}" ]; then
+			args+=(--ssl-ca="$LOYALTY_DB_TLS_CA")
+			case $("$client" --version) in
+			*MariaDB*) args+=(--ssl-verify-server-cert) ;;
+			*) args+=(--ssl-mode=VERIFY_IDENTITY) ;;
+			esac
+		fi
+	fi
+}
