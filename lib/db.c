@@ -17,7 +17,10 @@
 
 /* Not in every header that we build with. */
 #define ERR_DISK_FULL 1021
+#define ERR_QUERY_TIMEOUT 3024
+#define ERR_REPLICATION_HOOK 3100
 #define ERR_ROLLBACK_ON_CERTIFICATION 3101
+#define ERR_IDLE_TOO_LONG 4031
 #define ERR_STATEMENT_TIMEOUT 1969
 #define ERR_CONNECTION_KILLED 1927
 #define ERR_READ_ONLY_MODE 1836
@@ -317,8 +320,9 @@ tell(struct db *db, const char *sql, int64_t until)
 
 /*
  * Everything that the procedures rely on is set here, whatever the server's
- * own settings are.  The lock wait ends well before the read timeout, so that
- * we hear of it.
+ * own settings are.  A wait, for a row or for a table that is being migrated,
+ * ends well before the read timeout, so that we hear of it.  MariaDB can limit a
+ * CALL as a whole; MySQL can't, there our own deadline is the only one.
  */
 static bool
 set_session(struct db *db, int64_t until)
@@ -331,8 +335,8 @@ set_session(struct db *db, int64_t until)
 	    "'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
 	    "NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, collation_connection = "
 	    "'utf8mb4_bin', "
-	    "innodb_lock_wait_timeout = %d%s",
-	    lock_s,
+	    "innodb_lock_wait_timeout = %d, lock_wait_timeout = %d%s",
+	    lock_s, lock_s,
 	    strstr(mysql_get_server_info(db->my), "MariaDB") != NULL ? ", max_statement_time = "
 								     : "");
 	if (strstr(sql, "max_statement_time") != NULL)
@@ -481,13 +485,19 @@ ready(struct db *db, int64_t until)
 
 /* ---- the call ---- */
 
+/* Errors that the client libraries make up: gone, lost, TLS broken, malformed.  5xxx: MariaDB's. */
+static bool
+is_of_client(unsigned e)
+{
+	return (e >= CR_MIN_ERROR && e < 3000) || (e >= 5000 && e < 6000);
+}
+
 static bool
 is_lost(unsigned e)
 {
-	return e == ERR_TIMEOUT || e == CR_SERVER_GONE_ERROR || e == CR_SERVER_LOST
-	       || e == CR_MALFORMED_PACKET || e == CR_UNKNOWN_ERROR || e == CR_COMMANDS_OUT_OF_SYNC
-	       || e == ER_SERVER_SHUTDOWN || e == ERR_CONNECTION_KILLED || e == ER_QUERY_INTERRUPTED
-	       || e == ERR_STATEMENT_TIMEOUT;
+	return e == ERR_TIMEOUT || is_of_client(e) || e == ER_SERVER_SHUTDOWN
+	       || e == ERR_CONNECTION_KILLED || e == ER_QUERY_INTERRUPTED
+	       || e == ERR_STATEMENT_TIMEOUT || e == ERR_QUERY_TIMEOUT;
 }
 
 static bool
@@ -498,11 +508,18 @@ is_collision(unsigned e)
 	       || e == ER_ERROR_DURING_COMMIT;
 }
 
+/* A migration replaces the procedure: it is dropped, made and granted in three statements. */
+static bool
+is_replaced(unsigned e)
+{
+	return e == ER_SP_DOES_NOT_EXIST || e == ER_PROCACCESS_DENIED_ERROR;
+}
+
 static bool
 is_down(unsigned e)
 {
 	return e == ER_OPTION_PREVENTS_STATEMENT || e == ERR_READ_ONLY_MODE
-	       || e == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION || e == ER_SP_DOES_NOT_EXIST
+	       || e == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION || e == ERR_REPLICATION_HOOK
 	       || e == ERR_DISK_FULL || e == ER_RECORD_FILE_FULL || e == ER_OUT_OF_RESOURCES
 	       || e == ER_CON_COUNT_ERROR || e == ER_OUTOFMEMORY || e == ER_ERROR_ON_WRITE
 	       || e == ER_GET_ERRNO;
@@ -564,8 +581,12 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 			*in_doubt = true;
 			if (mode == DB_ONCE)
 				return DB_UNKNOWN;
-		} else if (is_collision(e)) {
-			atomic_fetch_add_explicit(&db->conf->retries, 1, memory_order_relaxed);
+		} else if (e == ERR_IDLE_TOO_LONG) {
+			disconnect(db); /* its farewell met our call, which nobody has read */
+		} else if (is_collision(e) || is_replaced(e)) {
+			if (is_collision(e))
+				atomic_fetch_add_explicit(
+				    &db->conf->retries, 1, memory_order_relaxed);
 			if (until - db_now_ms() < AGAIN_MS)
 				return DB_DOWN;
 			back_off(attempt);

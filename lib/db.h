@@ -67,7 +67,9 @@ void db_null(struct db *db);
  * Send it; all rows of all results are here when it returns DB_OK.
  * Deadlocks, lock waits and failed certifications (1213, 1205, 1020, 3101,
  * 1180, and 1062: two requests met on one Idempotency-Key) are tried again
- * within the deadline, with jitter, then DB_DOWN.  request_id is for the log.
+ * within the deadline, with jitter, then DB_DOWN; so is a procedure that is not
+ * there or not granted (1305, 1370): a migration may be replacing it.
+ * request_id is for the log.
  */
 enum db_status db_exec(struct db *db, enum db_mode mode, const char *request_id);
 

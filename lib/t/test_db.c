@@ -172,7 +172,7 @@ db_gives_up_after_many_collisions(void)
 static void
 db_fails_at_once_on_other_errors(void)
 {
-	static const unsigned errors[] = {1146, 1064, 1370, 1406, 3819, 4025, 1644};
+	static const unsigned errors[] = {1146, 1064, 1406, 3819, 4025, 1644};
 	size_t i;
 
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
@@ -186,11 +186,37 @@ db_fails_at_once_on_other_errors(void)
 	}
 }
 
+/* A migration drops it, makes it and grants it again: who calls meanwhile waits. */
+static void
+db_waits_for_a_procedure_that_is_replaced(void)
+{
+	BEGIN(3000, {.kind = FAKE_ERROR, .error = 1305}, {.kind = FAKE_ERROR, .error = 1370},
+	    {.kind = FAKE_NO_ROWS});
+	conf.retries = 0;
+	ends("dropped, not granted yet, there", DB_ONCE, DB_OK, 3);
+	CHECK(fakedb_connections() == 1, "%u connections", fakedb_connections());
+	CHECK(conf.retries == 0, "%lld retries: nobody was met", conf.retries);
+	end();
+	BEGIN(4500, {.kind = FAKE_ERROR, .error = 1370});
+	ends("never granted", DB_ONCE, DB_DOWN, 10);
+	end();
+}
+
+/* MySQL says goodbye to a connection that idles (4031), just when we call: it never read that. */
+static void
+db_calls_again_where_a_farewell_met_the_call(void)
+{
+	BEGIN(3000, {.kind = FAKE_ERROR, .error = 4031}, {.kind = FAKE_NO_ROWS});
+	ends("idle too long", DB_ONCE, DB_OK, 2);
+	CHECK(fakedb_connections() == 2, "%u connections", fakedb_connections());
+	end();
+}
+
 /* Read-only, full or overloaded: nothing was done, and the next call goes to the next host. */
 static void
 db_leaves_a_server_that_cannot_write(void)
 {
-	static const unsigned errors[] = {1290, 1836, 1792, 1021, 1040, 1041, 1305};
+	static const unsigned errors[] = {1290, 1836, 1792, 3100, 1021, 1040, 1041};
 	size_t i;
 
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
@@ -223,7 +249,7 @@ db_goes_to_the_next_host_when_one_cannot_write(void)
 static void
 db_never_sends_a_write_twice_that_may_have_been_done(void)
 {
-	static const unsigned errors[] = {1053, 1317, 1927, 1969};
+	static const unsigned errors[] = {1053, 1317, 1927, 1969, 3024};
 	size_t i;
 
 	BEGIN(3000, {.kind = FAKE_CLOSE}, {.kind = FAKE_NO_ROWS});
@@ -582,6 +608,8 @@ CU_TestInfo tests_db[] = {
     NUMBERED("E021", db_tries_again_after_a_collision),
     NUMBERED("E021", db_gives_up_after_many_collisions),
     TEST(db_fails_at_once_on_other_errors),
+    TEST(db_waits_for_a_procedure_that_is_replaced),
+    NUMBERED("E087", db_calls_again_where_a_farewell_met_the_call),
     NUMBERED("E086", db_leaves_a_server_that_cannot_write),
     NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write),
     NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done),
