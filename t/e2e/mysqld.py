@@ -6,9 +6,9 @@ is migrated too, and idle.  Tests that stop, starve or imitate a MariaDB (faults
 import os
 import secrets
 import subprocess
-from pathlib import Path
+from contextlib import contextmanager
 
-from stack import TOP, Stack, until
+from stack import TOP, Stack, free_port, until
 
 ROOT = "db-root"
 PASSWORDS = ("rooms", "points", "notifier", "admin", "prune")
@@ -59,15 +59,15 @@ class OnMySQL(Stack):
         authority(tls)
         for file in [self.var / ROOT, *folder.iterdir()]:
             file.chmod(0o400)
+        self.db_port = free_port()
         # as the compose project has it: not root, no capability, nothing but TLS, the binary log on
         self.server = tool(
             "docker", "run", "--detach", "--user", "mysql", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
             "--memory", "1g", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/var/run/mysqld:uid=999,gid=999,mode=0755",
-            "--volume", f"{tls}:/tls:ro", "--volume", "/var/lib/mysql", "--publish", "127.0.0.1::3306", "--restart", "unless-stopped",
+            "--volume", f"{tls}:/tls:ro", "--volume", "/var/lib/mysql", "--publish", f"127.0.0.1:{self.db_port}:3306", "--restart", "unless-stopped",
             "--env", "MYSQL_ROOT_PASSWORD=" + self.root_password(), self.image,
             "--innodb-buffer-pool-size=256M", "--innodb-numa-interleave=OFF", "--mysqlx=OFF", "--temptable-max-ram=64M",
             "--require-secure-transport=ON", "--ssl-ca=/tls/ca.pem", "--ssl-cert=/tls/server.pem", "--ssl-key=/tls/server.key").splitlines()[-1]
-        self.db_port = int(tool("docker", "port", self.server, "3306/tcp").splitlines()[0].rsplit(":", 1)[1])
         until(self.server_answers, 90, 0.3, "MySQL")
         tool(str(TOP / "mysql" / "migrate"), "--demo", **self.db_environment())
 
@@ -114,6 +114,29 @@ class OnMySQL(Stack):
 
     def db_root(self):
         return {"user": "root", "password": self.root_password()}
+
+    # -- what each server has its own words for -------------------------------------------------
+
+    @contextmanager
+    def without_checks(self, cursor):
+        cursor.execute("SELECT table_schema, table_name, constraint_name FROM information_schema.table_constraints"
+                       " WHERE constraint_type = 'CHECK' AND table_schema IN ('loyalty', 'loyalty_history')")
+        checks = cursor.fetchall()
+        assert checks
+        for schema, table, check in checks:
+            cursor.execute(f"ALTER TABLE {schema}.{table} ALTER CHECK {check} NOT ENFORCED")
+        yield
+        for schema, table, check in checks:
+            cursor.execute(f"ALTER TABLE {schema}.{table} ALTER CHECK {check} ENFORCED")
+
+    def session(self, connection):
+        with connection.cursor() as c:
+            c.execute("SELECT @@transaction_isolation, IF(@@transaction_read_only, 'ON', 'OFF')")
+            isolation, read_only = c.fetchone()
+        open_ = self.value("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = %s", (connection.thread_id(),))
+        return open_, isolation, read_only
+
+    # -- its process ------------------------------------------------------------------------------
 
     def restart(self, name):
         if name != "db":

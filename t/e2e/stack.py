@@ -328,6 +328,19 @@ class Stack:
         return pymysql.connect(**self.db_options(), user=user, password=password, charset="utf8mb4",
                                autocommit=True, connect_timeout=10, read_timeout=30)
 
+    @contextmanager
+    def without_checks(self, cursor):
+        """For a connection that may do anything: no CHECK is looked at."""
+        cursor.execute("SET SESSION check_constraint_checks = 0")
+        yield
+        cursor.execute("SET SESSION check_constraint_checks = 1")
+
+    def session(self, connection):
+        """Of a connection: is a transaction open, the isolation level, is it read-only."""
+        with connection.cursor() as c:
+            c.execute("SELECT @@in_transaction, @@tx_isolation, IF(@@tx_read_only, 'ON', 'OFF')")
+            return c.fetchone()
+
     def sql(self, statement, args=None, dicts=False):
         """Rows of a statement, run as the server's root."""
         with self._db_lock:

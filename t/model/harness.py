@@ -1,7 +1,5 @@
 """Systems to play against, and what a mismatch is told as."""
 
-import os
-import pwd
 import sys
 import time
 import uuid
@@ -22,11 +20,8 @@ class Notifier:
 
     OWNER = uuid.UUID(int=0x6d6f64656c).bytes
 
-    def __init__(self, socket):
-        self.db = pymysql.connect(unix_socket=socket, user=pwd.getpwuid(os.getuid()).pw_name, charset="utf8mb4",
-                                  autocommit=True, database="loyalty")
-        with self.db.cursor() as c:
-            c.execute("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', collation_connection = 'utf8mb4_bin'")
+    def __init__(self, db):
+        self.db = db
 
     def settle(self, id_, outcome, error):
         """1, or 0: it isn't PENDING, or an earlier one of its reservation is."""
@@ -65,9 +60,9 @@ class Notifier:
 class System:
     """One running stack, as one process of this test sees it."""
 
-    def __init__(self, port, ca, keys, socket, process=0, processes=1, audit=True):
+    def __init__(self, port, ca, keys, db, process=0, processes=1, audit=True):
         self.port, self.ca, self.keys = port, ca, keys
-        self.notifier = Notifier(socket)
+        self.notifier = Notifier(db)
         self.process, self.processes, self.audit = process, processes, audit
         self.universes = 0
         self.requests = 0
@@ -120,7 +115,7 @@ class System:
 
 
 def system_of(stack, **how):
-    return System(stack.port, stack.ca, stack.keys, stack.db_socket, **how)
+    return System(stack.port, stack.ca, stack.keys, stack.db(database="loyalty"), **how)
 
 
 def settings():

@@ -153,8 +153,7 @@ def by_hand(world):
     """A connection that may do anything: no triggers, no CHECKs.  Afterwards all is as before."""
     connection = world.stack.db()
     try:
-        with connection.cursor() as c:
-            c.execute("SET SESSION check_constraint_checks = 0")
+        with connection.cursor() as c, world.stack.without_checks(c):
             c.execute("CREATE DATABASE audit_kept")
             triggers = []
             c.execute("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = 'loyalty'")
@@ -675,8 +674,7 @@ def test_it_leaves_the_session_as_it_was(world):
     with link.cursor() as c:
         c.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         fine(results(link))
-        c.execute("SELECT @@in_transaction, @@tx_isolation, @@tx_read_only")
-        assert c.fetchone() == (0, "READ-COMMITTED", 0)
+        assert world.stack.session(link) == (0, "READ-COMMITTED", "OFF")
         # and so after an error
         world.sql("RENAME TABLE loyalty.outbox_pruned TO loyalty.outbox_away")
         try:
@@ -685,8 +683,7 @@ def test_it_leaves_the_session_as_it_was(world):
             assert e.value.args[0] == 1146
         finally:
             world.sql("RENAME TABLE loyalty.outbox_away TO loyalty.outbox_pruned")
-        c.execute("SELECT @@in_transaction, @@tx_isolation, @@tx_read_only")
-        assert c.fetchone() == (0, "READ-COMMITTED", 0)
+        assert world.stack.session(link) == (0, "READ-COMMITTED", "OFF")
     fine(results(link))
 
 
