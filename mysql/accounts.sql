@@ -1,11 +1,10 @@
 -- Who may what.  Applied at every migration: running it again changes nothing.
 --
--- Two locked accounts own what runs with more rights than its caller.  loyalty_definer, the procedures:
+-- Two locked accounts, which mysql/migrate makes, own what runs with more rights than its caller.  loyalty_definer, the procedures:
 -- no INSERT into the outbox, nothing but SELECT in the history.  loyalty_trigger, the triggers: the only one
 -- that inserts history and outbox rows, and it can't change a single one.
 -- The services' accounts get EXECUTE on their own procedures in mysql/procs, and nothing else.
 -- __HOST__ is where services connect from: localhost natively, % in containers.
-CREATE USER IF NOT EXISTS 'loyalty_definer'@'localhost' ACCOUNT LOCK;
 GRANT SELECT, INSERT, UPDATE ON loyalty.room TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.user TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.reservation TO 'loyalty_definer'@'localhost';
@@ -20,7 +19,6 @@ GRANT EXECUTE ON loyalty.* TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty_history.room_history TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty_history.reservation_history TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty_history.points_history TO 'loyalty_definer'@'localhost';
-CREATE USER IF NOT EXISTS 'loyalty_trigger'@'localhost' ACCOUNT LOCK;
 GRANT TRIGGER ON loyalty.* TO 'loyalty_trigger'@'localhost';
 GRANT SELECT ON loyalty.room TO 'loyalty_trigger'@'localhost';
 GRANT SELECT ON loyalty.user TO 'loyalty_trigger'@'localhost';

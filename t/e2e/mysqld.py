@@ -112,6 +112,11 @@ class OnMySQL(Stack):
     def db_options(self):
         return {"host": "127.0.0.1", "port": self.db_port, "ssl": {"ca": self.db_ca, "check_hostname": True}}
 
+    db_account_host = "'%'"
+
+    def trust_migrations(self, on):
+        self.sql(f"SET GLOBAL log_bin_trust_function_creators = {int(on)}")
+
     def db_root(self):
         return {"user": "root", "password": self.root_password()}
 

@@ -308,6 +308,11 @@ class Stack:
     def db_options(self):
         return {"unix_socket": self.db_socket}
 
+    db_account_host = "'localhost'"
+
+    def trust_migrations(self, on):
+        """For a migrating account that is not the server's root, where the binary log is on: here it is off."""
+
     def db_root(self):
         return {"user": pwd.getpwuid(os.getuid()).pw_name}
 
