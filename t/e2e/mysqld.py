@@ -5,6 +5,7 @@ is migrated too, and idle.  Tests that stop, starve or imitate a MariaDB (faults
 
 import os
 import secrets
+import shutil
 import subprocess
 from contextlib import contextmanager
 
@@ -44,6 +45,7 @@ class OnMySQL(Stack):
             return super().up()
         except BaseException:
             self.remove_server()
+            shutil.rmtree(self.var, ignore_errors=True)
             raise
 
     def start_server(self):

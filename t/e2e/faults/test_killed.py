@@ -22,8 +22,11 @@ def back(stack, name, old, seconds=10):
     """Wait until other processes run in place of the old ones."""
 
     def others():
-        now = stack.native("pid", name, check=False).split()
-        return all(p.isdigit() for p in now) and now and not {int(p) for p in now} & set(old)
+        try:
+            now = stack.pids(name)
+        except AssertionError:
+            return False  # none as yet
+        return now and not set(now) & set(old)
 
     until(others, seconds, what=f"another {name}")
 
