@@ -1,0 +1,184 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Loyalty\Console;
+
+/**
+ * The REST API, as the one who is signed in.
+ *
+ * All calls of a page share one connection (HTTP/2), go out at once where they
+ * can, and carry the page's own request id: the histories tell which click it
+ * was.  A key that is no longer accepted ends the session, whoever asks.
+ */
+final class Api
+{
+	private \CurlMultiHandle $multi;
+	private int $calls = 0;
+
+	public function __construct(
+		private readonly Settings $settings,
+		private readonly string $key,
+		private readonly string $name,
+		private readonly string $requestId,
+	) {
+		$this->multi = curl_multi_init();
+		curl_multi_setopt($this->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+	}
+
+	/**
+	 * @param array<string, string|int> $query empty values are left out
+	 * @throws Refused
+	 */
+	public function get(string $path, array $query = [], ?int $timeoutMs = null): Answer
+	{
+		return $this->all(['' => [$path, $query]], $timeoutMs)['']->orThrow();
+	}
+
+	/**
+	 * Several GETs at once.
+	 * @param array<string|int, array{0: string, 1?: array<string, string|int>}> $calls
+	 * @return array<string|int, Answer> under the same keys; each may be a refusal
+	 */
+	public function all(array $calls, ?int $timeoutMs = null): array
+	{
+		$requests = [];
+		foreach ($calls as $at => $call) {
+			$query = array_filter($call[1] ?? [], static fn ($v): bool => $v !== '');
+			$requests[$at] = ['GET', $call[0] . ($query === [] ? '' : '?' . http_build_query($query, '', '&', PHP_QUERY_RFC3986)), null, []];
+		}
+		return $this->run($requests, $timeoutMs);
+	}
+
+	/**
+	 * @param array<string, mixed> $body
+	 * @throws Refused
+	 */
+	public function send(string $method, string $path, array $body = [], string $idempotencyKey = ''): Answer
+	{
+		return $this->sendAll(['' => [$method, $path, $body, $idempotencyKey]])['']->orThrow();
+	}
+
+	/**
+	 * Several writes at once.
+	 * @param array<string|int, array{0: string, 1: string, 2: array<string, mixed>, 3: string}> $calls method, path, body, Idempotency-Key
+	 * @return array<string|int, Answer>
+	 */
+	public function sendAll(array $calls): array
+	{
+		$requests = [];
+		foreach ($calls as $at => [$method, $path, $body, $idempotencyKey]) {
+			$headers = ['Content-Type: application/json', 'Expect:'];
+			if ($idempotencyKey !== '') {
+				$headers[] = "Idempotency-Key: $idempotencyKey";
+			}
+			$requests[$at] = [$method, $path, json_encode((object) $body, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE), $headers];
+		}
+		return $this->run($requests, null);
+	}
+
+	/** How many calls this page took. */
+	public function calls(): int
+	{
+		return $this->calls;
+	}
+
+	/**
+	 * @param array<string|int, array{string, string, ?string, list<string>}> $requests
+	 * @return array<string|int, Answer>
+	 */
+	private function run(array $requests, ?int $timeoutMs): array
+	{
+		$handles = $heads = [];
+		foreach ($requests as $at => [$method, $target, $body, $headers]) {
+			$heads[$at] = [];
+			$handles[$at] = $this->handle($method, $target, $body, $headers, $heads[$at], $timeoutMs);
+			curl_multi_add_handle($this->multi, $handles[$at]);
+			$this->calls++;
+		}
+		do {
+			$status = curl_multi_exec($this->multi, $running);
+			if ($running) {
+				curl_multi_select($this->multi, 1.0);
+			}
+		} while ($running && $status === CURLM_OK);
+		// Why a transfer failed is told by the messages alone.
+		$failed = [];
+		while ($message = curl_multi_info_read($this->multi)) {
+			if ($message['result'] !== CURLE_OK) {
+				$failed[spl_object_id($message['handle'])] = curl_strerror($message['result']);
+			}
+		}
+		$answers = [];
+		foreach ($handles as $at => $handle) {
+			$answers[$at] = $this->answer($handle, $heads[$at], $failed[spl_object_id($handle)] ?? null);
+			curl_multi_remove_handle($this->multi, $handle);
+		}
+		return $answers;
+	}
+
+	/**
+	 * @param list<string> $headers
+	 * @param array<string, string> $head filled with what comes back
+	 */
+	private function handle(string $method, string $target, ?string $body, array $headers, array &$head, ?int $timeoutMs): \CurlHandle
+	{
+		$url = $this->settings->text('LOYALTY_API_URL');
+		$handle = curl_init($url . $target);
+		$options = [
+			CURLOPT_CUSTOMREQUEST => $method,
+			CURLOPT_HTTPHEADER => [...$headers, 'X-API-Key: ' . $this->key, 'X-Actor: ' . rawurlencode($this->name),
+				'X-Request-Id: ' . $this->requestId, 'Accept: application/json'],
+			CURLOPT_RETURNTRANSFER => true,
+			CURLOPT_CONNECTTIMEOUT_MS => 1000,
+			CURLOPT_TIMEOUT_MS => $timeoutMs ?? $this->settings->number('LOYALTY_API_TIMEOUT_MS'),
+			CURLOPT_HTTP_VERSION => CURL_HTTP_VERSION_2TLS,
+			CURLOPT_PIPEWAIT => true,
+			CURLOPT_PROTOCOLS => CURLPROTO_HTTPS,
+			CURLOPT_PROXY => '',
+			CURLOPT_HEADERFUNCTION => static function ($_, string $line) use (&$head): int {
+				if (str_contains($line, ':')) {
+					[$name, $value] = explode(':', $line, 2);
+					$head[strtolower($name)] = trim($value);
+				}
+				return strlen($line);
+			},
+		];
+		if ($body !== null) {
+			$options[CURLOPT_POSTFIELDS] = $body;
+		}
+		if (($ca = $this->settings->text('LOYALTY_API_CA')) !== '') {
+			$options[CURLOPT_CAINFO] = $ca;
+		}
+		if (($pin = $this->settings->text('LOYALTY_API_PIN')) !== '') {
+			// The key is what it is known by: curl refuses any other, whatever its certificate.
+			$options[CURLOPT_PINNEDPUBLICKEY] = $pin;
+			$options[CURLOPT_SSL_VERIFYPEER] = false;
+			$options[CURLOPT_SSL_VERIFYHOST] = 0;
+		}
+		if (($to = $this->settings->text('LOYALTY_API_CONNECT')) !== '') {
+			$options[CURLOPT_CONNECT_TO] = ["::$to"];
+		}
+		curl_setopt_array($handle, $options);
+		return $handle;
+	}
+
+	/** @param array<string, string> $head */
+	private function answer(\CurlHandle $handle, array $head, ?string $failure): Answer
+	{
+		if ($failure !== null) {
+			Log::write('warn', $this->requestId, 'the API does not answer: ' . $failure);
+			return new Answer(0, [], '', new Problem('unreachable', 503, '', $this->requestId));
+		}
+		$status = (int) curl_getinfo($handle, CURLINFO_RESPONSE_CODE);
+		$body = (string) curl_multi_getcontent($handle);
+		if ($status === 401 || $status === 403) {
+			throw new SessionEnded("the API answered $status");
+		}
+		if ($status >= 200 && $status < 300) {
+			return new Answer($status, $head, $body, null);
+		}
+		$id = $head['x-request-id'] ?? $this->requestId;
+		return new Answer($status, $head, $body, Problem::of($status, $body, $id));
+	}
+}

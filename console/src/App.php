@@ -1,0 +1,112 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Loyalty\Console;
+
+/** From a request to an answer: the session, what every form must prove, the page. */
+final class App
+{
+	private Sealer $sealer;
+	private View $view;
+	private Assets $assets;
+
+	public function __construct(private readonly Settings $settings, string $root, private readonly int $now)
+	{
+		$this->sealer = new Sealer($settings->secrets());
+		$this->assets = new Assets("$root/static");
+		$this->view = new View($root, "$root/build/twig", $this->assets);
+		Log::level($settings->text('LOYALTY_LOG_LEVEL'));
+	}
+
+	public function handle(Request $request): Response
+	{
+		if (preg_match('#\A/console/static/([^/]+)\z#', $request->path, $found) && in_array($request->method, ['GET', 'HEAD'], true)) {
+			$file = $this->assets->serve($found[1], $request);
+			if ($file !== null) {
+				return $file;
+			}
+		}
+		$opened = Session::open($this->sealer, $request->cookie(Session::COOKIE), $this->settings, $this->now);
+		$session = $opened ?? Session::fresh($this->now);
+		$api = new Api($this->settings, $session->key ?? '', $session->name, $request->id);
+		$context = new Context($this->settings, $request, $session, $api, $this->sealer, $this->view, $this->now);
+		try {
+			$response = $this->route($context, $opened !== null);
+		} catch (SessionEnded $e) {
+			Log::write('warn', $request->id, "{$session->name}'s session ends: " . $e->getMessage());
+			return $this->signIn($context, 'The key you signed in with is no longer valid. Sign in with the current one.');
+		} catch (Refused $e) {
+			return $context->failed($e->problem);
+		}
+		// What the page itself asks for keeps no session alive.
+		if ($session->isSignedIn() && !$request->isLive() && $response->cookies === [] && $session->isStale($this->now)) {
+			$response = $response->withCookie($session->cookie($this->sealer, $this->now));
+		}
+		return $response;
+	}
+
+	private function route(Context $context, bool $hadSession): Response
+	{
+		$request = $context->request;
+		$session = $context->session;
+		$method = $request->method === 'HEAD' ? 'GET' : $request->method;
+		[$handler, $arguments, $allowed] = Routes::find($method, $request->route());
+		if ($handler === null) {
+			return $allowed === []
+				? $context->page('missing.twig', [], 404)
+				: $context->page('refused.twig', ['why' => 'This page does not know that method.'], 405)->withHeader('Allow', implode(', ', $allowed));
+		}
+		$isOpen = $handler[0] === Page\SignIn::class;
+		if ($request->isPost()) {
+			if (!$request->isFromHere()) {
+				Log::write('warn', $request->id, 'refused: a form from elsewhere, for ' . $request->path);
+				return $context->page('refused.twig', ['why' => 'This form was not sent by a page of this console, so nothing was done.'], 403);
+			}
+			if (!$hadSession || !$session->csrfFits($request->field('csrf'))) {
+				if ($isOpen) {
+					// Their own page, too old: no harm, and nothing to type again but the key.
+					return $this->signIn($context, 'That page had been open for too long. Please try once more.');
+				}
+				if ($session->isSignedIn()) {
+					Log::write('warn', $request->id, 'refused: the CSRF token does not fit, for ' . $request->path);
+					return $context->page('refused.twig', ['why' => 'The form does not belong to this session, so nothing was done. '
+						. 'If you have signed in again meanwhile, reload the page that you came from.'], 403);
+				}
+			}
+		}
+		if (!$isOpen && !$session->isSignedIn()) {
+			return $this->signIn($context, $session->key !== null || $request->isPost() ? 'You were signed out after a while without anything done.' : '');
+		}
+		[$class, $action] = $handler;
+		return (new $class($context))->$action(...$arguments);
+	}
+
+	/**
+	 * Ask to sign in.  What was typed into a form that comes too late is kept:
+	 * sealed, inside the sign-in form, and shown again afterwards.
+	 */
+	private function signIn(Context $context, string $why): Response
+	{
+		$request = $context->request;
+		if ($request->isLive()) {
+			return Response::page('', 401)->withCookie(Session::noCookie());
+		}
+		$isOwnForm = str_starts_with($request->path, '/console/sign-');
+		$visitor = Session::fresh($this->now);
+		$signIn = new Page\SignIn($context->forSession($visitor));
+		$resume = '';
+		if ($request->isPost() && !$isOwnForm && $context->session->csrfFits($request->field('csrf'))) {
+			$resume = $this->sealer->seal('resume', ['p' => $request->path, 'f' => $request->filledIn(), 't' => $request->field('form'), 'i' => $this->now]);
+		}
+		$to = $request->isPost() || $isOwnForm ? $request->field('to') : $request->path . $this->queryOf($request);
+		return $signIn->form($why, $isOwnForm ? $request->field('name') : $context->session->name, $to, $resume, $why === '' ? 200 : 401)
+			->withCookie($visitor->cookie($this->sealer, $this->now));
+	}
+
+	private function queryOf(Request $request): string
+	{
+		$query = $_SERVER['QUERY_STRING'] ?? '';
+		return $query === '' || $request->path !== ($_SERVER['REQUEST_PATH'] ?? '') ? '' : "?$query";
+	}
+}

@@ -1,0 +1,29 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Loyalty\Console;
+
+/** A line each on stderr, as the other programs write them; never a key. */
+final class Log
+{
+	private const LEVELS = ['error' => 0, 'warn' => 1, 'info' => 2, 'debug' => 3];
+	private static string $level = 'info';
+
+	public static function level(string $level): void
+	{
+		self::$level = $level;
+	}
+
+	public static function write(string $level, string $requestId, string $text): void
+	{
+		if (self::LEVELS[$level] > self::LEVELS[self::$level]) {
+			return;
+		}
+		$now = \DateTimeImmutable::createFromFormat('U.u', sprintf('%.6F', microtime(true)));
+		$line = preg_replace_callback('/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]/', static fn (array $c): string => '\\x' . bin2hex($c[0]), $text);
+		$stderr = fopen('php://stderr', 'w');
+		fwrite($stderr, sprintf("%s %s console %s %s\n", $now->format("Y-m-d\\TH:i:s.u\\Z"), $level, $requestId === '' ? '-' : $requestId, $line));
+		fclose($stderr);
+	}
+}

@@ -1,0 +1,75 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Loyalty\Console;
+
+/** Why the API did not do what it was asked: its problem document, in words for people. */
+final class Problem
+{
+	/** By problem: what happened, and what one can do. */
+	private const WORDS = [
+		'unreachable' => 'The system does not answer. It may be starting, or stopped.',
+		'unavailable' => 'The system is busy or out of reach at the moment. Please try again.',
+		'rate-limited' => 'Too many requests at once. Please wait a moment and try again.',
+		'sold-out' => 'No unit of this room is left.',
+		'insufficient-points' => 'There are not enough points for this.',
+		'invalid-transition' => 'This is no longer possible: it has changed since you looked.',
+		'stock-below-reserved' => 'More units are reserved than that. Release or cancel some first, or keep a larger total.',
+		'balance-limit' => 'The balance would be larger than the system can hold.',
+		'room-exists' => 'There is a room with this id already.',
+		'room-not-found' => 'There is no such room.',
+		'user-not-found' => 'There is no such person.',
+		'reservation-not-found' => 'There is no such reservation.',
+		'not-found' => 'There is nothing here.',
+		'validation' => 'Something that was filled in is not right.',
+		'idempotency-key-reused' => 'This form was sent before with other values, and that first time counted: nothing more was changed now. '
+			. 'Look at what is there before you try again.',
+		'payload-too-large' => 'That is more than the system accepts at once.',
+		'internal' => 'Something broke on our side. The log knows the request id.',
+	];
+
+	/** @param array<string, string> $fields what is wrong with which field */
+	public function __construct(
+		public readonly string $type,
+		public readonly int $status,
+		public readonly string $detail,
+		public readonly string $requestId,
+		public readonly array $fields = [],
+	) {
+	}
+
+	/** Of an answer of the API; never fails, whatever the body is. */
+	public static function of(int $status, string $body, string $requestId): self
+	{
+		$document = json_decode($body, true);
+		if (!is_array($document)) {
+			return new self($status >= 500 ? 'unavailable' : 'bad-request', $status, "The system answered with the status $status.", $requestId);
+		}
+		$text = static fn (string $name): string => is_string($document[$name] ?? null) ? $document[$name] : '';
+		$fields = [];
+		foreach (is_array($document['errors'] ?? null) ? $document['errors'] : [] as $error) {
+			if (is_array($error) && is_string($error['pointer'] ?? null) && is_string($error['detail'] ?? null)) {
+				$fields[ltrim($error['pointer'], '/')] ??= $error['detail'];
+			}
+		}
+		return new self(preg_replace('#\A/problems/#', '', $text('type')), $status, $text('detail'), $text('request_id') ?: $requestId, $fields);
+	}
+
+	/** What was filled in does not even get to the API. @param array<string, string> $fields */
+	public static function form(array $fields, string $requestId): self
+	{
+		return new self('validation', 422, '', $requestId, $fields);
+	}
+
+	public function words(): string
+	{
+		return self::WORDS[$this->type] ?? 'The system refused this.';
+	}
+
+	/** Whether nobody knows if it was done: the same form may be sent again. */
+	public function isUnknown(): bool
+	{
+		return $this->status >= 500;
+	}
+}

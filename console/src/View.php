@@ -1,0 +1,68 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Loyalty\Console;
+
+use Twig\Environment;
+use Twig\Loader\FilesystemLoader;
+use Twig\Markup;
+use Twig\TwigFilter;
+use Twig\TwigFunction;
+
+/**
+ * Templates.  Everything that is printed is escaped, a variable that is
+ * missing is an error, and nothing is compiled while a page is served: `make`
+ * has done that.
+ */
+final class View
+{
+	private Environment $twig;
+
+	/** @param string $cache folder of compiled templates; '' compiles each time */
+	public function __construct(string $root, string $cache, private readonly Assets $assets)
+	{
+		// With the root as the origin of names, a folder may be moved with what was compiled in it.
+		$loader = new FilesystemLoader(['templates'], $root);
+		$this->twig = new Environment($loader, [
+			'cache' => $cache === '' ? false : $cache,
+			'auto_reload' => false,
+			'strict_variables' => true,
+			'autoescape' => 'html',
+		]);
+		foreach (['number' => 'number', 'signed' => 'signed', 'status' => 'status', 'when' => 'when', 'exactly' => 'exactly',
+			'span' => 'span', 'short' => 'short'] as $name => $method) {
+			$this->twig->addFilter(new TwigFilter($name, [Words::class, $method]));
+		}
+		$this->twig->addFilter(new TwigFilter('ago', static fn (string $time): string => Words::ago($time, time())));
+		$this->twig->addFunction(new TwigFunction('count', [Words::class, 'count']));
+		$this->twig->addFunction(new TwigFunction('room_change', [Words::class, 'roomChange']));
+		$this->twig->addFunction(new TwigFunction('asset', fn (string $name): string => $this->assets->url($name)));
+		$this->twig->addFunction(new TwigFunction('svg', static fn (string $svg): Markup => new Markup($svg, 'UTF-8')));
+		$this->twig->addFunction(new TwigFunction('url', [self::class, 'url']));
+	}
+
+	/** @param array<string, mixed> $values */
+	public function render(string $template, array $values): string
+	{
+		return $this->twig->render($template, $values);
+	}
+
+	/** Compile everything: a template that is wrong stops here. @return int how many there are */
+	public function compile(string $folder): int
+	{
+		$n = 0;
+		foreach (glob("$folder/templates/*.twig") as $file) {
+			$this->twig->load(basename($file));
+			$n++;
+		}
+		return $n;
+	}
+
+	/** @param array<string, string|int> $query empty values are left out */
+	public static function url(string $path, array $query = []): string
+	{
+		$query = array_filter($query, static fn ($v): bool => $v !== '' && $v !== null);
+		return '/console' . $path . ($query === [] ? '' : '?' . http_build_query($query, '', '&', PHP_QUERY_RFC3986));
+	}
+}
