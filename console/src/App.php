@@ -40,7 +40,7 @@ final class App
 			return $context->failed($e->problem);
 		}
 		// What the page itself asks for keeps no session alive.
-		if ($session->isSignedIn() && !$request->isLive() && $response->cookies === [] && $session->isStale($this->now)) {
+		if ($session->isSignedIn() && !$request->isLive() && !$response->hasCookie(Session::COOKIE) && $session->isStale($this->now)) {
 			$response = $response->withCookie($session->cookie($this->sealer, $this->now));
 		}
 		return $response;

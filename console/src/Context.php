@@ -80,7 +80,7 @@ final class Context
 		}
 	}
 
-	/** @return array{?array{text: string, id: string}, bool} */
+	/** @return array{?array{text: string, id: string, at: string}, bool} */
 	private function takeNotice(): array
 	{
 		if ($this->request->isLive()) {

@@ -15,11 +15,11 @@ final class Notice
 		return self::line($value) . '; Max-Age=60';
 	}
 
-	/** @return array{text: string, id: string}|null */
+	/** @return array{text: string, id: string, at: string}|null */
 	public static function open(Sealer $sealer, string $cookie, int $now): ?array
 	{
 		$value = $sealer->open('notice', $cookie);
-		return $value === null || $now - $value['i'] > 60 ? null : ['text' => $value['t'], 'id' => $value['r']];
+		return $value === null || $now - $value['i'] > 60 ? null : ['text' => $value['t'], 'id' => $value['r'], 'at' => gmdate('Y-m-d\TH:i:s\Z', $value['i'])];
 	}
 
 	public static function noCookie(): string

@@ -62,6 +62,11 @@ final class Response
 		return new self($this->status, $this->headers, $this->body, [...$this->cookies, $line]);
 	}
 
+	public function hasCookie(string $name): bool
+	{
+		return array_filter($this->cookies, static fn (string $line): bool => str_starts_with($line, "$name=")) !== [];
+	}
+
 	public function send(bool $withBody): void
 	{
 		http_response_code($this->status);

@@ -1,0 +1,143 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Loyalty\Console\Page;
+
+use Loyalty\Console\Names;
+use Loyalty\Console\Response;
+use Loyalty\Console\View;
+
+/** Who changed what, from what to what; and everything that one request did. */
+final class History extends Page
+{
+	private const STREAMS = ['reservations' => 'reservation_id', 'points' => 'user_id', 'rooms' => 'room_id'];
+	/** How far to look for a request when nobody says when it was: pages of 200, of each history. */
+	private const PAGES = 5;
+	/** A request takes seconds; this is how far around a time to look. */
+	private const AROUND_S = 60;
+
+	public function show(): Response
+	{
+		$r = $this->c->request;
+		$stream = isset(self::STREAMS[$r->query('stream')]) ? $r->query('stream') : 'reservations';
+		$wrong = [];
+		$id = strtolower(trim($r->query('id')));
+		if ($id !== '' && !preg_match('/\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/', $id)) {
+			$wrong['id'] = 'An id looks like b9fa7d71-548c-4739-8e6a-0931cc218cd1.';
+		}
+		$since = $this->day('since', $wrong, 0);
+		$until = $this->day('until', $wrong, 86400);
+		$filter = ['stream' => $stream, 'id' => $r->query('id'), 'since' => $r->query('since'), 'until' => $r->query('until')];
+		$rows = [];
+		$next = '';
+		if ($wrong === []) {
+			$answer = $this->c->api->get("/v1/admin/history/$stream", [self::STREAMS[$stream] => $id, 'since' => $since, 'until' => $until,
+				'limit' => 50, 'cursor' => $r->query('cursor')]);
+			$rows = $answer->json();
+			$next = $answer->next();
+		}
+		return $this->c->page('history.twig', [
+			'stream' => $stream,
+			'rows' => $rows,
+			'names' => $this->names([$stream => $rows]),
+			'filter' => $filter,
+			'wrong' => $wrong,
+			'tabs' => array_map(static fn (string $s): string => View::url('/history', ['stream' => $s, 'since' => $r->query('since'), 'until' => $r->query('until')]),
+				array_combine(array_keys(self::STREAMS), array_keys(self::STREAMS))),
+			'next' => $next === '' ? '' : View::url('/history', $filter + ['cursor' => $next]),
+			'first' => $r->query('cursor') === '' ? '' : View::url('/history', $filter),
+		], $wrong === [] ? 200 : 422);
+	}
+
+	/** The form that asks for a request id. */
+	public function find(): Response
+	{
+		$id = trim($this->c->request->query('id'));
+		if (!preg_match('/\A[A-Za-z0-9._-]{1,64}\z/', $id)) {
+			return $this->c->page('request.twig', ['id' => $id, 'found' => null, 'names' => [], 'looked' => [], 'around' => '', 'wrong' =>
+				$id === '' ? '' : 'A request id has up to 64 letters, digits, dots, dashes and underscores.'], $id === '' ? 200 : 422);
+		}
+		return Response::seeOther(View::url("/requests/$id"));
+	}
+
+	/**
+	 * All that bears this request id.  The API has no such filter: where the
+	 * time is known, all rows of that minute are looked through, else the
+	 * newest ones; the page says which.
+	 */
+	public function request(string $id): Response
+	{
+		$at = strtotime($this->c->request->query('at')) ?: 0;
+		$window = $at === 0 ? [] : ['since' => gmdate('Y-m-d\TH:i:s\Z', $at - self::AROUND_S), 'until' => gmdate('Y-m-d\TH:i:s\Z', $at + self::AROUND_S)];
+		$open = array_fill_keys([...array_keys(self::STREAMS), 'outbox'], '');
+		$found = $looked = array_fill_keys(array_keys($open), []);
+		for ($page = 0; $page < self::PAGES && $open !== []; $page++) {
+			$calls = [];
+			foreach ($open as $stream => $cursor) {
+				$calls[$stream] = $stream === 'outbox' ? ['/v1/admin/outbox', ['limit' => 200, 'cursor' => $cursor]]
+					: ["/v1/admin/history/$stream", $window + ['limit' => 200, 'cursor' => $cursor]];
+			}
+			foreach ($this->c->api->all($calls) as $stream => $answer) {
+				$rows = $answer->json();
+				foreach ($rows as $row) {
+					if ($row['request_id'] === $id) {
+						$found[$stream][] = $row;
+					}
+				}
+				$looked[$stream] = ['rows' => ($looked[$stream]['rows'] ?? 0) + count($rows), 'complete' => false,
+					'back_to' => $rows === [] ? ($looked[$stream]['back_to'] ?? '') : end($rows)[$stream === 'outbox' ? 'created_at' : 'changed_at']];
+				$open[$stream] = $answer->next();
+				// Mails are listed by age, not by time: those before the window are of no interest.
+				if ($open[$stream] === '' || ($stream === 'outbox' && $at !== 0 && $rows !== [] && strtotime(end($rows)['created_at']) < $at - self::AROUND_S)) {
+					unset($open[$stream]);
+					$looked[$stream]['complete'] = true;
+				}
+			}
+		}
+		return $this->c->page('request.twig', [
+			'id' => $id,
+			'found' => $found,
+			'names' => $this->names($found),
+			'looked' => $looked,
+			'around' => $at === 0 ? '' : gmdate('Y-m-d\TH:i:s\Z', $at),
+			'wrong' => '',
+		]);
+	}
+
+	/**
+	 * @param array<string, list<array<string, mixed>>> $streams
+	 * @return array<string, string>
+	 */
+	private function names(array $streams): array
+	{
+		$users = $rooms = [];
+		foreach ($streams as $stream => $rows) {
+			foreach ($stream === 'outbox' ? [] : $rows as $row) {
+				if (isset($row['user_id'])) {
+					$users[] = $row['user_id'];
+				}
+				// A room's own rows say its name.
+				if (isset($row['room_id']) && $stream !== 'rooms') {
+					$rooms[] = $row['room_id'];
+				}
+			}
+		}
+		return Names::of($this->c->api, array_slice(array_values(array_unique($users)), 0, 100), array_slice(array_values(array_unique($rooms)), 0, 100));
+	}
+
+	/** A day of the form, as the API writes times; '' where none is given. @param array<string, string> $wrong */
+	private function day(string $name, array &$wrong, int $plus): string
+	{
+		$text = trim($this->c->request->query($name));
+		if ($text === '') {
+			return '';
+		}
+		$day = preg_match('/\A[0-9]{4}-[0-9]{2}-[0-9]{2}\z/', $text) ? strtotime("$text 00:00:00 UTC") : false;
+		if ($day === false || gmdate('Y-m-d', $day) !== $text) {
+			$wrong[$name] = 'A day looks like 2026-11-27.';
+			return '';
+		}
+		return gmdate('Y-m-d\TH:i:s\Z', $day + $plus);
+	}
+}
