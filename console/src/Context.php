@@ -59,11 +59,21 @@ final class Context
 		return Response::seeOther($to)->withCookie(Notice::cookie($this->sealer, $text, $this->request->id));
 	}
 
-	/** Where the form that was sent wants to go afterwards; a page of ours, whatever the browser says. */
+	/**
+	 * Where to go after the form that was sent: to the page that it was on,
+	 * which the browser tells (Referrer-Policy: same-origin), or which the
+	 * form itself does, where it was shown in answer to another.  A page of
+	 * ours, whatever they say.
+	 */
 	public function back(string $otherwise): string
 	{
 		$back = $this->request->field('back');
-		return preg_match('#\A/console/[a-z][A-Za-z0-9/._~%?&=+:-]{0,500}\z#', $back) ? $back : $otherwise;
+		if ($back === '' && preg_match('#\Ahttps://[^/]+(/console/.*)\z#', $this->request->header('referer'), $found)) {
+			$back = $found[1];
+		}
+		$isOurs = preg_match('#\A/console(/[a-z][A-Za-z0-9/._-]{0,200})(\?[A-Za-z0-9/._~%&=+:-]{0,400})?\z#', $back, $found)
+			&& Routes::find('GET', $found[1])[0] !== null;
+		return $isOurs ? $back : $otherwise;
 	}
 
 	/** The Idempotency-Key of the form that was sent. */

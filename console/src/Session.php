@@ -77,7 +77,7 @@ final class Session
 
 	public function csrfToken(): string
 	{
-		return Sealer::encode(hash_hmac('sha256', 'form', $this->secret, true));
+		return Sealer::encode(substr(hash_hmac('sha256', 'form', $this->secret, true), 0, 16));
 	}
 
 	public function csrfFits(string $token): bool

@@ -50,11 +50,16 @@ final class Words
 		return self::time($time)->format('j M Y, H:i:s');
 	}
 
-	/** just now, 5 minutes ago, 3 days ago */
+	/** just now, 5 min ago, 3 days ago */
 	public static function ago(string $time, int $now): string
 	{
 		$s = $now - self::time($time)->getTimestamp();
-		return $s < 45 ? 'just now' : self::span($s) . ' ago';
+		return match (true) {
+			$s < 45 => 'just now',
+			$s < 90 * 60 => max(1, (int) round($s / 60)) . ' min ago',
+			$s < 36 * 3600 => (int) round($s / 3600) . ' h ago',
+			default => self::span($s) . ' ago',
+		};
 	}
 
 	/** 40 seconds, 5 minutes, 3 hours, 2 days */

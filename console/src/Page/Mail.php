@@ -55,7 +55,6 @@ final class Mail extends Page
 			'next' => $list->next() === '' ? '' : View::url('/mail', ['status' => $status, 'cursor' => $list->next()]),
 			'first' => $cursor === '' ? '' : View::url('/mail', ['status' => $status]),
 			'problem' => $problem,
-			'here' => $r->isPost() ? '/console/mail' : $this->here(),
 		], $problem === null ? 200 : $problem->status);
 	}
 

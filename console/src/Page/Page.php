@@ -73,11 +73,4 @@ abstract class Page
 	{
 		return Problem::form($wrong, $this->c->request->id);
 	}
-
-	/** This page's address, as a form says where to go back to. */
-	protected function here(): string
-	{
-		$query = $_SERVER['QUERY_STRING'] ?? '';
-		return $this->c->request->path . ($query === '' ? '' : "?$query");
-	}
 }

@@ -13,7 +13,7 @@ use Loyalty\Console\Words;
 /** Who waits for a decision, since when, and what is missing. */
 final class Pending extends Page
 {
-	private const SHOWN = 25;
+	private const SHOWN = 20;
 
 	public function home(): Response
 	{
@@ -82,7 +82,6 @@ final class Pending extends Page
 			'after' => $page < $pages ? $at($page + 1) : '',
 			'results' => $results,
 			'problem' => $problem,
-			'here' => $at($page),
 		], $status);
 	}
 

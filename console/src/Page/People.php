@@ -87,7 +87,6 @@ final class People extends Page
 			'problem' => $problem,
 			'typed' => $this->c->request->filledIn() + ['amount' => '', 'reason' => ''],
 			'wrong' => $problem->fields ?? [],
-			'here' => "/console/people/$id",
 		], $problem === null ? 200 : $problem->status);
 	}
 

@@ -25,7 +25,7 @@ final class Reservations extends Page
 			$wrong = 'A person\'s id looks like b9fa7d71-548c-4739-8e6a-0931cc218cd1; the People page finds it by name.';
 		}
 		$filter = ['status' => $status, 'user_id' => $wrong === '' ? $person : ''];
-		$calls = ['list' => ['/v1/reservations', $filter + ['limit' => 50, 'cursor' => $r->query('cursor')]]];
+		$calls = ['list' => ['/v1/reservations', $filter + ['limit' => 25, 'cursor' => $r->query('cursor')]]];
 		$days = $r->query('cursor') === '' && $person === '' ? new Days($this->c->now) : null;
 		$answers = $this->c->api->all($calls + ($days?->calls('/v1/admin/history/reservations') ?? []));
 		$list = $answers['list'];
@@ -38,7 +38,6 @@ final class Reservations extends Page
 			'next' => $list->next() === '' ? '' : View::url('/reservations', ['status' => $status, 'person' => $person, 'cursor' => $list->next()]),
 			'first' => $r->query('cursor') === '' ? '' : View::url('/reservations', ['status' => $status, 'person' => $person]),
 			'chart' => $days === null ? null : $this->chart($days, $answers),
-			'here' => $this->here(),
 		], $wrong === '' ? 200 : 422);
 	}
 
