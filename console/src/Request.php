@@ -77,6 +77,12 @@ final class Request
 		return $fields;
 	}
 
+	/** @return array<string, string> the same without lists: for a form that is shown again */
+	public function typed(): array
+	{
+		return array_filter($this->filledIn(), 'is_string');
+	}
+
 	public function cookie(string $name): string
 	{
 		return self::text($this->cookies, $name);

@@ -19,8 +19,8 @@ final class Settings
 		'LOYALTY_API_PIN' => ['sha256//[A-Za-z0-9+/]{43}=', '', 'know the gateway by this public key, whatever its certificate says'],
 		'LOYALTY_API_TIMEOUT_MS' => ['500..60000', '6000', 'how long one call may take; above the gateway\'s own 4800'],
 		'LOYALTY_CONSOLE_SECRET' => ['secret', '', 'seals the sessions; 32 characters or more; further lines are older ones that still open'],
-		'LOYALTY_CONSOLE_IDLE_S' => ['60..86400', '1800', 'a session ends when nothing was done for so long'],
-		'LOYALTY_CONSOLE_LIFETIME_S' => ['300..604800', '43200', 'and so long after the sign-in at the latest'],
+		'LOYALTY_CONSOLE_IDLE_S' => ['1..86400', '1800', 'a session ends when nothing was done for so long'],
+		'LOYALTY_CONSOLE_LIFETIME_S' => ['1..604800', '43200', 'and so long after the sign-in at the latest'],
 		'LOYALTY_CONSOLE_LISTEN' => ['/[A-Za-z0-9._/@+~\-]+|[A-Za-z0-9.\-]+:[1-9][0-9]{0,4}', '/run/loyalty/console.sock', 'where PHP-FPM listens: a socket\'s path, or address:port'],
 		'LOYALTY_CONSOLE_WORKERS' => ['1..64', '4', 'processes, each serves one page at a time'],
 		'LOYALTY_LOG_LEVEL' => ['error|warn|info|debug', 'info', 'info: a line for each thing that staff do'],
@@ -153,6 +153,7 @@ final class Settings
 
 	private static function readSecret(string $file): string
 	{
+		clearstatcache();
 		if (!is_file($file) || !is_readable($file)) {
 			throw new \DomainException("$file: not a file that can be read");
 		}

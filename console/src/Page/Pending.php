@@ -13,7 +13,7 @@ use Loyalty\Console\Words;
 /** Who waits for a decision, since when, and what is missing. */
 final class Pending extends Page
 {
-	private const SHOWN = 20;
+	private const SHOWN = 18;
 
 	public function home(): Response
 	{

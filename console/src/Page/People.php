@@ -85,7 +85,7 @@ final class People extends Page
 			'rows' => $answers['reservations']->isFine() ? $answers['reservations']->json() : null,
 			'more' => $answers['reservations']->isFine() && $answers['reservations']->next() !== '' ? View::url('/reservations', ['person' => $id]) : '',
 			'problem' => $problem,
-			'typed' => $this->c->request->filledIn() + ['amount' => '', 'reason' => ''],
+			'typed' => $this->c->request->typed() + ['amount' => '', 'reason' => ''],
 			'wrong' => $problem->fields ?? [],
 		], $problem === null ? 200 : $problem->status);
 	}

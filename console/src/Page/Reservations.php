@@ -113,7 +113,7 @@ final class Reservations extends Page
 			'balance' => $balance->isFine() ? $balance->json()['bonus_points'] : null,
 			'problem' => $problem,
 			'action' => $action,
-			'typed' => $this->c->request->filledIn() + ['points' => '', 'reason' => ''],
+			'typed' => $this->c->request->typed() + ['points' => '', 'reason' => ''],
 			'back' => $this->c->back(''),
 		], $problem === null ? 200 : $problem->status);
 	}

@@ -109,7 +109,7 @@ final class Rooms extends Page
 			'next' => $found['next'] === '' ? '' : View::url('/rooms', $filter + ['from' => $found['next']]),
 			'first' => $r->query('from') === '' ? '' : View::url('/rooms', $filter),
 			'problem' => $problem,
-			'typed' => $this->c->request->filledIn() + ['name' => '', 'total_amount' => '', 'required_points' => ''],
+			'typed' => $this->c->request->typed() + ['name' => '', 'total_amount' => '', 'required_points' => ''],
 			'wrong' => $problem->fields ?? [],
 		], $problem === null ? 200 : $problem->status);
 	}
@@ -137,7 +137,7 @@ final class Rooms extends Page
 			'now' => $now,
 			'was' => $problem === null ? $now : array_combine(array_keys($now), array_map(fn (string $n): string =>
 				$this->c->request->field("was_$n"), array_keys($now))),
-			'typed' => ($problem === null ? [] : $this->c->request->filledIn()) + $now,
+			'typed' => ($problem === null ? [] : $this->c->request->typed()) + $now,
 			'wrong' => $problem->fields ?? [],
 		], $problem === null ? 200 : $problem->status);
 	}

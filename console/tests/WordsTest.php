@@ -1,0 +1,68 @@
+<?php
+
+declare(strict_types=1);
+
+use Loyalty\Console\Metrics;
+use Loyalty\Console\Problem;
+use Loyalty\Console\Words;
+use PHPUnit\Framework\TestCase;
+
+final class WordsTest extends TestCase
+{
+	public function testNumbersAsPeopleReadThem(): void
+	{
+		$this->assertSame(['1,234,567', "\u{2212}250", '+500', "\u{2212}5", '0'],
+			[Words::number(1234567), Words::number(-250), Words::signed(500), Words::signed(-5), Words::signed(0)]);
+		$this->assertSame(['1 unit', '2 units', '0 units'], [Words::count(1, 'unit'), Words::count(2, 'unit'), Words::count(0, 'unit')]);
+	}
+
+	public function testTimesAsPeopleReadThem(): void
+	{
+		$now = strtotime('2026-11-27T08:30:00Z');
+		foreach (['2026-11-27T08:29:50.000000Z' => 'just now', '2026-11-27T08:25:00.000000Z' => '5 min ago', '2026-11-27T03:30:00.000000Z' => '5 h ago',
+			'2026-11-20T08:30:00.000000Z' => '7 days ago', '2026-11-27T08:31:00.000000Z' => 'just now'] as $time => $words) {
+			$this->assertSame($words, Words::ago($time, $now));
+		}
+		$this->assertSame('27 Nov 2026, 08:30:05', Words::exactly('2026-11-27T09:30:05.5+01:00'));
+	}
+
+	public function testAChangeOfARoomNamesWhatIsDifferent(): void
+	{
+		$was = ['name' => 'A', 'total_amount' => 5, 'available_amount' => 5, 'required_points' => 90, 'archived' => false];
+		$this->assertSame("total 5 \u{2192} 7, available 5 \u{2192} 7", Words::roomChange($was, ['total_amount' => 7, 'available_amount' => 7] + $was));
+		$this->assertSame("archived no \u{2192} yes", Words::roomChange($was, ['archived' => true] + $was));
+		$this->assertStringStartsWith("made: name \u{201c}A\u{201d}, total 5", Words::roomChange(null, $was));
+	}
+
+	public function testEveryProblemHasWordsAndKeepsItsRequest(): void
+	{
+		$document = ['type' => '/problems/sold-out', 'title' => 't', 'status' => 409, 'detail' => 'none is left', 'request_id' => 'r9'];
+		$problem = Problem::of(409, json_encode($document), 'r1');
+		$this->assertSame(['sold-out', 'none is left', 'r9', false], [$problem->type, $problem->detail, $problem->requestId, $problem->isUnknown()]);
+		$this->assertStringContainsString('No unit', $problem->words());
+		$problem = Problem::of(422, json_encode(['type' => '/problems/validation', 'errors' => [['pointer' => '/reason', 'detail' => 'd'], 'x', ['pointer' => 1]]]), 'r1');
+		$this->assertSame([['reason' => 'd'], 'r1'], [$problem->fields, $problem->requestId]);
+		foreach (['', '<html>', '[]', '5', 'null', '{"type":7,"errors":8}'] as $body) {
+			$problem = Problem::of(503, $body, 'r1');
+			$this->assertTrue($problem->isUnknown());
+			$this->assertNotSame('', $problem->words());
+		}
+	}
+
+	public function testMetricsAddUpByRoute(): void
+	{
+		$text = "# HELP x\nloyalty_outbox_pending 3\nloyalty_transaction_retries_total{service=\"a\"} 2\n";
+		foreach (['200' => 90, '409' => 8, '503' => 2] as $status => $n) {
+			$labels = "service=\"cgi-rooms\",method=\"GET\",route=\"/v1/rooms\",status=\"$status\"";
+			$text .= "loyalty_request_duration_seconds_bucket{{$labels},le=\"0.001\"} " . ($status === 200 ? 90 : 0) . "\n"
+				. "loyalty_request_duration_seconds_bucket{{$labels},le=\"0.01\"} $n\nloyalty_request_duration_seconds_bucket{{$labels},le=\"+Inf\"} $n\n"
+				. "loyalty_request_duration_seconds_count{{$labels}} $n\nloyalty_request_duration_seconds_sum{{$labels}} 0.1\n";
+		}
+		$metrics = new Metrics($text . "loyalty_request_duration_seconds_count{service=\"a\",method=\"\",route=\"\",status=\"200\"} 5\n");
+		$this->assertSame([3, null, 2], [$metrics->gauge('loyalty_outbox_pending'), $metrics->gauge('nothing'), $metrics->retries()]);
+		$this->assertSame([100, 8, 2], $metrics->totals());
+		[$route] = $metrics->routes();
+		$this->assertSame(['GET /v1/rooms', 10.0], [$route['name'], $route['p95_ms']]);
+		$this->assertEqualsWithDelta(3.0, $route['mean_ms'], 0.001);
+	}
+}

@@ -1,0 +1,281 @@
+"""The console in a real Chromium."""
+
+import json
+import time
+import uuid
+
+import pytest
+from chromium import SIZES
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from stack import TOP, until
+
+JANE = "b9fa7d71-548c-4739-8e6a-0931cc218cd1"
+DAY_ROOM = "caafbbad-eafe-4abb-bfcb-cabec8edef0c"
+HOSTILE = ["<script>document.title='owned'</script>", "\"'><img src=x onerror=\"document.title='owned'\">", "محمد \u200f العبدالله", "{{ 7*7 }} ${7*7} %s", "W" * 200,
+           "a\u200d\U0001f468\u200d\U0001f469\u200d\U0001f467 & Søn", "</title></textarea><svg onload=document.title='owned'>"]
+
+
+@pytest.fixture
+def pending(site):
+    def make(price=90, points=40, name=None):
+        person, room = site.user(points, name or f"Guest {uuid.uuid4().hex[:8]}"), site.room(3, price)
+        reservation = site.reserve(room, person).json
+        assert reservation["status"] == "PENDING_APPROVAL"
+        return reservation, room, person
+
+    return make
+
+
+def find_row(b, path, word):
+    """The row on whichever page of the list."""
+    b.go(path)
+    while not [r for r in b.all("tbody tr") if word in r.text]:
+        onward = b.all("a[rel=next]")
+        assert onward, f"no row with {word}"
+        b.go("/console" + onward[0].get_attribute("href").split("/console", 1)[1])
+    return b.row(word)
+
+
+def test_a_pending_reservation_is_approved_and_the_mail_counted(site, relay, browser, pending):
+    reservation, room, person = pending()
+    row = find_row(browser, "/console/pending", person.name)
+    assert "50" in row.text
+    row.find_element(By.CSS_SELECTOR, "summary").click()
+    field = row.find_element(By.CSS_SELECTOR, "[name=points]")
+    assert field.get_attribute("value") == "40", "what there is, is proposed"
+    field.send_keys(Keys.ENTER)
+    browser.until_says(f"Approved: {room.name} for {person.name}, 40 points taken.")
+    assert site.balance(person) == 0 and site.available(room) == 2
+    until(lambda: [m for m in relay.arrived if reservation["id"] in m.text and m.subject.startswith("RESERVED")], 15, 0.1, "the mail")
+    browser.go("/console/mail")
+    browser.until(lambda: browser.go("/console/mail") and "sent" in browser.row(f"RESERVED: {room.name}").text, "the mail is sent")
+    assert browser.one("nav [aria-current=page]").text == "Mail"
+    site.used = True
+
+
+def test_approve_asks_first_and_no_means_no(site, browser, pending):
+    reservation, room, person = pending()
+    site.adjust(person, 50)
+    row = find_row(browser, "/console/pending", person.name)
+    assert "affordable now" in row.text
+    row.find_element(By.CSS_SELECTOR, "form button").click()
+    browser.until(lambda: browser.one("#confirm[open]"), "it asks")
+    assert room.name in browser.one("#confirm-text").text and "90 points" in browser.one("#confirm-text").text
+    browser.one("#confirm button[value=no]").click()
+    time.sleep(0.3)
+    assert site.balance(person) == 90
+    browser.press(browser.row(person.name).find_element(By.CSS_SELECTOR, "form button"))
+    browser.until_says("90 points taken")
+    assert site.balance(person) == 0
+
+
+def test_points_are_adjusted(site, browser):
+    person = site.user(100, "Ada Adjusted")
+    browser.go("/console/people?q=Ada+Adj")
+    browser.one("tbody a").click()
+    browser.until(lambda: browser.all("#adjust"), "the person's page")
+    browser.fill("#amount", "-2500")
+    browser.fill("#reason", "given twice")
+    browser.one("#adjust button").click()
+    browser.until_says("There are not enough points for this")
+    assert browser.one("#amount").get_attribute("value") == "-2500" and browser.one("#reason").get_attribute("value") == "given twice"
+    browser.fill("#amount", "250")
+    browser.one("#adjust button").click()
+    browser.until_says("the balance is 350 points now")
+    assert site.balance(person) == 350 and "given twice" in browser.text()
+    assert site.points_history(person)[-1]["actor"] == "Mia Berg"
+    browser.one("main svg.chart")
+
+
+def test_a_room_is_added(site, browser):
+    name = f"Attic {uuid.uuid4().hex[:6]}"
+    browser.go("/console/rooms")
+    browser.one("details.add summary").click()
+    browser.fill("#add-name", name)
+    browser.fill("#add-total", "2")
+    browser.fill("#add-price", "a lot")
+    browser.one("details.add button").click()
+    browser.until_says("A whole number, please.")
+    assert browser.one("#add-name").get_attribute("value") == name
+    browser.fill("#add-price", "700")
+    browser.one("details.add button").click()
+    browser.until_says("Added")
+    assert "2 of 2" in browser.text().replace("\n", " ")
+    browser.go(f"/console/rooms?q={name.replace(' ', '+')}")
+    assert "700" in browser.row(name).text
+
+
+def test_a_dead_mail_is_retried(site, relay, browser):
+    room, person = site.room(3, 0), site.user(0, f"Dora {uuid.uuid4().hex[:6]}")
+    relay.refusing = True
+    try:
+        reservation = site.reserve(room, person).json
+        until(lambda: site.value("SELECT COUNT(*) FROM loyalty.outbox WHERE status = 'DEAD' AND reservation_id = UNHEX(REPLACE(%s, '-', ''))",
+                                 (reservation["id"],)), 15, 0.1, "the mail is dead")
+    finally:
+        relay.refusing = False
+    row = find_row(browser, "/console/mail?status=DEAD", person.name)
+    assert "550" in row.text and "no such user" in row.text, "the reply is shown"
+    row.find_element(By.TAG_NAME, "button").click()
+    browser.until_says(f"Queued again: RESERVED: {room.name} for {person.name}")
+    until(lambda: [m for m in relay.arrived if reservation["id"] in m.text], 15, 0.1, "the mail")
+    browser.until(lambda: find_row(browser, "/console/mail?status=SENT", person.name), "it is sent")
+
+
+def test_hostile_names_are_shown_harmlessly(site, browser, pending):
+    mark = uuid.uuid4().hex[:6]
+    for i, name in enumerate(HOSTILE):
+        pending(name=name[:190] + f" {mark}{i}")
+    for path in ("/console/pending", "/console/reservations?status=PENDING_APPROVAL", f"/console/people?q={mark}", "/console/history", "/console/mail"):
+        for width in SIZES:
+            browser.resize(width)
+            browser.go(path)
+            time.sleep(0.1)
+            assert browser.driver.title != "owned"
+            assert not browser.all("main img, main script, main svg[onload]")
+            wide = browser.driver.execute_script("return document.documentElement.scrollWidth")
+            assert wide <= width, f"{path} is {wide} wide at {width}"
+    browser.resize(1280)
+    for i, name in enumerate(HOSTILE):
+        browser.go(f"/console/people?q={mark}{i}")
+        shown = browser.one("tbody a bdi").text
+        assert shown == (name[:190] + f" {mark}{i}"), "as it is, to the letter"
+        browser.one("tbody a").click()
+        browser.until(lambda: browser.all("#adjust"), "the person's page")
+        assert browser.driver.title != "owned" and browser.one("h1 bdi").text == shown
+    # A name that is asked about, in an attribute and a dialog.
+    browser.go(f"/console/people?q={mark}0")
+    browser.one("tbody a").click()
+    browser.until(lambda: browser.all(".danger"), "their reservation")
+    browser.one(".do .danger").click()
+    browser.until(lambda: browser.one("#confirm[open]"), "it asks")
+    assert HOSTILE[0] in browser.one("#confirm-text").text
+    browser.one("#confirm button[value=no]").click()
+
+
+def test_a_form_of_another_site_is_refused(site, browser, pending):
+    reservation, room, person = pending()
+    browser.go("/console/pending")
+    # What another site would show: no token, and an origin of its own (a data: page has the origin "null").
+    page = f"data:text/html,<form method=post action='{site.base}/console/reservations/{reservation['id']}/approve'><button>Win</button></form>"
+    with site.unchanged():
+        browser.driver.get(page)
+        browser.one("button").click()
+        browser.until(lambda: "console" in browser.driver.current_url, "it was sent")
+        browser.until(lambda: "Sign in" in browser.text() or "Refused" in browser.text(), "refused")
+    assert site.api.get(f"/v1/reservations/{reservation['id']}").json["status"] == "PENDING_APPROVAL"
+    browser.go("/console/pending")
+    assert "Sign out" in browser.text(), "and who is signed in stays so"
+
+
+def test_two_staff_at_once_get_a_clear_message(site, browser, browsers, pending):
+    reservation, room, person = pending()
+    at = f"/console/reservations/{reservation['id']}"
+    other = browsers("Jonas Weber")
+    for b in (browser, other):
+        b.go(at)
+        b.fill("#points", "40")
+    for b in (browser, other):
+        b.driver.execute_script("setTimeout(() => document.querySelector('form[action$=approve]').requestSubmit(), 200)")
+    for b in (browser, other):
+        b.until(lambda: "Approved:" in b.text() or "Somebody was faster" in b.text(), "an answer")
+    winner, loser = (browser, other) if "Approved:" in browser.text() else (other, browser)
+    assert "Approved:" in winner.text() and "Somebody was faster" in loser.text()
+    assert ("Mia Berg" if winner is browser else "Jonas Weber") + " made this reservation reserved" in loser.text()
+    assert site.balance(person) == 0 and site.available(room) == 2
+
+
+def test_everything_works_without_a_script(site, browsers, pending):
+    b = browsers("Mia Berg", script=False)
+    reservation, room, person = pending()
+    site.adjust(person, 50)
+    row = find_row(b, "/console/pending", person.name)
+    row.find_element(By.CSS_SELECTOR, "form button").click()
+    b.until_says("90 points taken")
+    more = [pending() for _ in range(2)]
+    for _, _, p in more:
+        site.adjust(p, 50)
+    row = find_row(b, "/console/pending", more[0][2].name)
+    row.find_element(By.CSS_SELECTOR, "[type=checkbox]").click()
+    b.one("button[form=bulk]").click()
+    b.until_says("What came of it")
+    assert site.balance(more[0][2]) == 0 and site.balance(more[1][2]) == 90
+    find_row(b, "/console/reservations?status=RESERVED", person.name).find_element(By.XPATH, ".//button[starts-with(., 'Release')]").click()
+    b.until_says("can be reserved again")
+    b.go("/console/health")
+    b.one("main form button").click()
+    b.until_says("Everything adds up.")
+    b.one("form.me button").click()
+    b.until_says("You are signed out")
+
+
+def test_what_is_shown_stays_fresh(site, browser, pending):
+    browser.go("/console/pending")
+    reservation, room, person = pending()
+    browser.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+    browser.until(lambda: browser.driver.find_element(By.CSS_SELECTOR, ".n-of").text != "" and int(browser.one(".n-of").text) >= 1, "counted")
+    before = int(browser.one(".n-of").text)
+    pending()
+    browser.driver.execute_script("document.querySelector('[type=checkbox]').checked = true; document.dispatchEvent(new Event('visibilitychange'))")
+    time.sleep(1)
+    assert int(browser.one(".n-of").text) == before, "nothing moves under the hand of who is ticking"
+    browser.driver.execute_script("document.querySelector('[type=checkbox]').checked = false; document.dispatchEvent(new Event('visibilitychange'))")
+    browser.until(lambda: int(browser.one(".n-of").text) == before + 1, "and is fresh again")
+
+
+PAGES = {"pending": "/console/pending", "rooms": "/console/rooms", "room": f"/console/rooms/{DAY_ROOM}", "people": "/console/people",
+         "person": f"/console/people/{JANE}", "reservations": "/console/reservations", "history": "/console/history?stream=points",
+         "request": "/console/requests/demo", "mail": "/console/mail", "health": "/console/health", "missing": "/console/nothing"}
+
+
+@pytest.mark.parametrize("name", ["sign-in", *PAGES, "reservation", "failed"])
+def test_pages_are_accessible_and_fit(site, browser, browsers, axe, pending, name):
+    """No serious finding of axe-core, in light and dark, wide and narrow; a picture of each is left in build/shots."""
+    shots = TOP / "build" / "shots"
+    shots.mkdir(parents=True, exist_ok=True)
+    reservation, room, person = pending()
+    b, path = browser, PAGES.get(name)
+    if name == "sign-in":
+        b, path = browsers(None), "/console/sign-in"
+    elif name == "reservation":
+        path = f"/console/reservations/{reservation['id']}"
+    elif name == "failed":
+        path = f"/console/people/{uuid.uuid4()}"
+    b.go(path)
+    for width in SIZES:
+        for dark in (False, True):
+            b.resize(width, dark)
+            time.sleep(0.1)
+            wide = b.driver.execute_script("return document.documentElement.scrollWidth")
+            assert wide <= width, f"{wide} wide at {width}"
+            b.shot(shots / f"{name}-{width}{'-dark' if dark else ''}.png")
+            b.driver.execute_script(axe)
+            found = b.driver.execute_async_script("const done = arguments[0]; axe.run(document).then(r => done(r), e => done({error: String(e)}))")
+            assert "error" not in found, found
+            assert len(found["passes"]) > 10, "axe looked at something"
+            serious = [(v["id"], v["impact"], [n["html"][:200] + n.get("failureSummary", "") for n in v["nodes"]][:3]) for v in found["violations"]
+                       if v["impact"] in ("serious", "critical", "moderate")]
+            assert not serious, (width, dark, serious)
+
+
+def test_a_page_is_usable_with_the_keyboard_alone(browser):
+    browser.go("/console/people")
+    body = browser.one("body")
+    body.send_keys(Keys.TAB)
+    assert browser.driver.switch_to.active_element.text == "Skip to the content"
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+    assert browser.driver.switch_to.active_element.get_attribute("id") == "q"
+
+
+def test_nobody_else_is_asked_for_anything(site, browser):
+    """Every request that the pages make goes to this host."""
+    browser.driver.get_log("performance")
+    for path in PAGES.values():
+        browser.go(path)
+    seen = [entry["message"] for entry in browser.driver.get_log("performance") if "Network.requestWillBeSent\"" in entry["message"]]
+    urls = [json.loads(m)["message"]["params"]["request"]["url"] for m in seen]
+    assert len(urls) >= len(PAGES)
+    assert [u for u in urls if not u.startswith((site.base + "/", "data:", "chrome"))] == []
