@@ -40,8 +40,8 @@ def test_sign_ins_are_counted(site, visitor):
 
 
 def test_a_rotated_key_ends_the_session(site, visitor):
-    file = site.var / "secrets" / "api-key-resiteed"
-    old = site.keys["resiteed"]
+    file = site.var / "secrets" / "api-key-restricted"
+    old = site.keys["restricted"]
     v = visitor().sign_in()
     try:
         file.write_text("another-key-0123456789abcdef\n")
