@@ -225,6 +225,18 @@ def test_what_is_shown_stays_fresh(site, browser, pending):
     browser.until(lambda: int(browser.one(".n-of").text) == before + 1, "and is fresh again")
 
 
+def test_the_gateways_own_page_is_fit_to_be_seen(site, browser):
+    site.sv("stop", "console")
+    try:
+        browser.go("/console/pending")
+        assert "The console does not answer" in browser.text()
+        # The policy lets its style in: the hash in it is right.
+        assert browser.one("main").is_displayed() and browser.one("body").value_of_css_property("max-width") == "544px"
+    finally:
+        site.sv("start", "console")
+        browser.until(lambda: browser.go("/console/pending") and "Sign out" in browser.text(), "it is back")
+
+
 PAGES = {"pending": "/console/pending", "rooms": "/console/rooms", "room": f"/console/rooms/{DAY_ROOM}", "people": "/console/people",
          "person": f"/console/people/{JANE}", "reservations": "/console/reservations", "history": "/console/history?stream=points",
          "request": "/console/requests/demo", "mail": "/console/mail", "health": "/console/health", "missing": "/console/nothing"}
