@@ -96,10 +96,13 @@ final class Api
 			curl_multi_add_handle($this->multi, $handles[$at]);
 			$this->calls++;
 		}
+		$since = hrtime(true);
 		do {
 			$status = curl_multi_exec($this->multi, $running);
 			if ($running) {
-				curl_multi_select($this->multi, 1.0);
+				// Never wait for long: what has come for one stream of the connection may have
+				// brought that of others, and then the socket has nothing more to tell.
+				curl_multi_select($this->multi, hrtime(true) - $since < 1_000_000_000 ? 0.002 : 0.05);
 			}
 		} while ($running && $status === CURLM_OK);
 		// Why a transfer failed is told by the messages alone.

@@ -1,6 +1,7 @@
 """The console's pages without a browser: what they show, what they do, how they fail."""
 
 import re
+import threading
 import uuid
 from contextlib import contextmanager
 from html.parser import HTMLParser
@@ -81,6 +82,29 @@ def test_pages_are_quick(staff):
     for path in PAGES:
         times = sorted(staff.get(path).elapsed.total_seconds() for _ in range(5))
         assert times[1] < 0.1, (path, times)
+
+
+def test_nobody_waits_while_several_look(site, visitor, pending):
+    """Calls of a page share a connection: one whose answer came along with another's must not lie there for a second."""
+    for _ in range(12):
+        pending()
+    first = visitor().sign_in()
+    times = []
+
+    def look():
+        v = visitor()
+        v.http.cookies.update(first.http.cookies)
+        for _ in range(60):
+            times.append(v.get("/console/pending").elapsed.total_seconds())
+
+    threads = [threading.Thread(target=look) for _ in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(times) == 360
+    late = [t for t in times if t > 0.9]
+    assert len(late) <= 2, sorted(times)[-20:]
 
 
 def test_style_and_script_are_kept_by_browsers(site, staff):
@@ -406,6 +430,13 @@ def test_the_console_down_is_a_page_of_the_gateway(site, staff):
     finally:
         site.sv("start", "console")
         until(lambda: staff.get("/console/pending").status_code == 200, 15, 0.1, "the console is back")
+
+
+def test_a_killed_console_comes_back_and_nobody_has_to_sign_in_again(site, staff):
+    before = site.kill("console")
+    until(lambda: staff.get("/console/pending").status_code == 200, 15, 0.1, "the console is back")
+    assert "Sign out" in staff.page.text
+    assert not set(before) & set(site.pids("console"))
 
 
 def test_what_is_too_large_is_a_page(site, staff):
