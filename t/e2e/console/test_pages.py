@@ -223,11 +223,11 @@ def test_bulk_approval_has_a_result_for_each(site, staff, pending):
     fields = {**staff.form("/console/pending"), "id[]": ids}
     staff.send("/console/pending", fields)
     text = words(staff.page)
-    assert staff.page.status_code == 200 and text.count("approved.") == 1 and "not enough points" in text and "No unit" in text
+    assert staff.page.status_code == 200 and text.count(": approved.") == 1 and "not enough points" in text and "No unit" in text
     assert site.available(room) == 0 and sum(site.balance(r[2]) for r in rich) == 10
     with site.unchanged():
         staff.send("/console/pending", fields)  # reloaded
-    assert words(staff.page).count("approved.") == 1
+    assert words(staff.page).count(": approved.") == 1
     staff.submit("/console/pending")
     assert staff.page.status_code == 422 and "Tick" in words(staff.page)
 
