@@ -75,6 +75,10 @@ final class App
 				}
 			}
 		}
+		if (!$hadSession && $method === 'GET' && $request->header('sec-fetch-site') === 'cross-site') {
+			// No cookie is set here: it would take the place of the one that was not sent.
+			return $context->page('again.twig', ['here' => $request->path . $this->queryOf($request)]);
+		}
 		if (!$isOpen && !$session->isSignedIn()) {
 			return $this->signIn($context, $session->key !== null || $request->isPost() ? 'You were signed out after a while without anything done.' : '');
 		}

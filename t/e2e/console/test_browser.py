@@ -170,6 +170,16 @@ def test_a_form_of_another_site_is_refused(site, browser, pending):
     assert "Sign out" in browser.text(), "and who is signed in stays so"
 
 
+def test_a_link_on_another_site_leads_to_the_page_and_signs_nobody_out(site, browser):
+    person = site.user(5, "Linked Lina")
+    browser.driver.get(f"data:text/html,<a href='{site.base}/console/people/{person.id}'>Look at her</a>")
+    browser.one("a").click()
+    browser.until(lambda: "Linked Lina" in browser.text(), "the page")
+    assert "Sign out" in browser.text()
+    browser.go("/console/pending")
+    assert "Sign out" in browser.text()
+
+
 def test_two_staff_at_once_get_a_clear_message(site, browser, browsers, pending):
     reservation, room, person = pending()
     at = f"/console/reservations/{reservation['id']}"

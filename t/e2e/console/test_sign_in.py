@@ -16,6 +16,7 @@ def test_nothing_is_shown_before_the_sign_in(site, visitor):
         assert v.form("/console/sign-in")["to"] == f"/console/{page}"
     v.get("/console/")
     assert "Key for staff" in v.page.text
+    assert v.get("/console").headers["Location"] == "/console/"
 
 
 def test_sign_in_leads_to_where_one_wanted_to_go(site, visitor):
