@@ -22,8 +22,12 @@ final class Log
 		}
 		$now = \DateTimeImmutable::createFromFormat('U.u', sprintf('%.6F', microtime(true)));
 		$line = preg_replace_callback('/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]/', static fn (array $c): string => '\\x' . bin2hex($c[0]), $text);
-		$stderr = fopen('php://stderr', 'w');
-		fwrite($stderr, sprintf("%s %s console %s %s\n", $now->format("Y-m-d\\TH:i:s.u\\Z"), $level, $requestId === '' ? '-' : $requestId, $line));
+		// That nobody takes down what was done (the master is gone, say) must not stop it.
+		$stderr = @fopen('php://stderr', 'w');
+		if ($stderr === false) {
+			return;
+		}
+		@fwrite($stderr, sprintf("%s %s console %s %s\n", $now->format("Y-m-d\\TH:i:s.u\\Z"), $level, $requestId === '' ? '-' : $requestId, $line));
 		fclose($stderr);
 	}
 }

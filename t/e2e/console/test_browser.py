@@ -222,17 +222,26 @@ def test_everything_works_without_a_script(site, browsers, pending):
 
 
 def test_what_is_shown_stays_fresh(site, browser, pending):
-    browser.go("/console/pending")
-    reservation, room, person = pending()
-    browser.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
-    browser.until(lambda: browser.driver.find_element(By.CSS_SELECTOR, ".n-of").text != "" and int(browser.one(".n-of").text) >= 1, "counted")
-    before = int(browser.one(".n-of").text)
+    def count():
+        return int(browser.one(".n-of").text)
+
+    def look():
+        browser.driver.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
+
     pending()
-    browser.driver.execute_script("document.querySelector('[type=checkbox]').checked = true; document.dispatchEvent(new Event('visibilitychange'))")
+    browser.go("/console/pending")
+    before = count()
+    pending()
+    look()
+    browser.until(lambda: count() == before + 1, "it is fresh")
+    pending()
+    browser.driver.execute_script("document.querySelector('[type=checkbox]').checked = true")
+    look()
     time.sleep(1)
-    assert int(browser.one(".n-of").text) == before, "nothing moves under the hand of who is ticking"
-    browser.driver.execute_script("document.querySelector('[type=checkbox]').checked = false; document.dispatchEvent(new Event('visibilitychange'))")
-    browser.until(lambda: int(browser.one(".n-of").text) == before + 1, "and is fresh again")
+    assert count() == before + 1, "nothing moves under the hand of who is ticking"
+    browser.driver.execute_script("document.querySelector('[type=checkbox]').checked = false")
+    look()
+    browser.until(lambda: count() == before + 2, "and is fresh again")
 
 
 def test_the_gateways_own_page_is_fit_to_be_seen(site, browser):

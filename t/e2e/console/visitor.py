@@ -46,6 +46,7 @@ class Visitor:
     def sign_in(self, name="Mia Berg", key=None):
         self.get("/console/sign-in")
         self.submit("/console/sign-in", name=name, key=key or self.stack.keys["restricted"])
+        assert self.page.status_code == 303, (self.page.status_code, words(self.page))
         return self
 
     def follow(self):
