@@ -87,6 +87,9 @@ class Browser:
         end = time.monotonic() + seconds
         while True:
             try:
+                if self.interrupted():
+                    time.sleep(0.3)
+                    self.driver.refresh()  # a form is sent again: it is done once
                 value = condition()
                 if value:
                     return value
@@ -96,12 +99,7 @@ class Browser:
             time.sleep(0.05)
 
     def until_says(self, text, seconds=20):
-        def says():
-            if self.interrupted():
-                self.driver.refresh()  # a form is sent again: it is done once
-            return text in self.text()
-
-        return self.until(says, f"the page says {text!r}", seconds)
+        return self.until(lambda: text in self.text(), f"the page says {text!r}", seconds)
 
     # -- doing ----------------------------------------------------------------------------------
 
