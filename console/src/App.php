@@ -70,8 +70,7 @@ final class App
 				}
 				if ($session->isSignedIn()) {
 					Log::write('warn', $request->id, 'refused: the CSRF token does not fit, for ' . $request->path);
-					return $context->page('refused.twig', ['why' => 'The form does not belong to this session, so nothing was done. '
-						. 'If you have signed in again meanwhile, reload the page that you came from.'], 403);
+					return $context->resume('This form belongs to another session, so nothing was done.', $request->path, $request->filledIn(), $request->field('form'), 403);
 				}
 			}
 		}
@@ -94,13 +93,13 @@ final class App
 	{
 		$request = $context->request;
 		if ($request->isLive()) {
-			return Response::page('', 401)->withCookie(Session::noCookie());
+			return Response::page('', 401); // the cookie stays: a form that is half filled in needs it
 		}
 		$isOwnForm = str_starts_with($request->path, '/console/sign-');
 		$visitor = Session::fresh($this->now);
 		$signIn = new Page\SignIn($context->forSession($visitor));
 		$resume = '';
-		if ($request->isPost() && !$isOwnForm && $context->session->csrfFits($request->field('csrf'))) {
+		if ($request->isPost() && !$isOwnForm) {
 			$resume = $this->sealer->seal('resume', ['p' => $request->path, 'f' => $request->filledIn(), 't' => $request->field('form'), 'i' => $this->now]);
 		}
 		$to = $request->isPost() || $isOwnForm ? $request->field('to') : $request->path . $this->queryOf($request);

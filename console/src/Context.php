@@ -45,6 +45,16 @@ final class Context
 		return $used ? $response->withCookie(Notice::noCookie()) : $response;
 	}
 
+	/**
+	 * What was filled in, shown once more to be sent or left.  It came from a
+	 * page of ours (its Origin says so), and is sent by nobody but a person.
+	 * @param array<string, string|list<string>> $fields
+	 */
+	public function resume(string $why, string $action, array $fields, string $formToken, int $status): Response
+	{
+		return $this->page('resume.twig', ['why' => $why, 'action' => $action, 'fields' => $fields, 'kept' => $formToken], $status);
+	}
+
 	/** A page about what went wrong. */
 	public function failed(Problem $problem): Response
 	{
@@ -71,9 +81,7 @@ final class Context
 		if ($back === '' && preg_match('#\Ahttps://[^/]+(/console/.*)\z#', $this->request->header('referer'), $found)) {
 			$back = $found[1];
 		}
-		$isOurs = preg_match('#\A/console(/[a-z][A-Za-z0-9/._-]{0,200})(\?[A-Za-z0-9/._~%&=+:-]{0,400})?\z#', $back, $found)
-			&& Routes::find('GET', $found[1])[0] !== null;
-		return $isOurs ? $back : $otherwise;
+		return Routes::isPage($back) ? $back : $otherwise;
 	}
 
 	/** The Idempotency-Key of the form that was sent. */

@@ -40,6 +40,13 @@ final class Routes
 		['POST', '/health/audit', Page\Health::class, 'audit'],
 	];
 
+	/** Whether this is the address of a page of ours: where a redirect may lead. */
+	public static function isPage(string $address): bool
+	{
+		return preg_match('#\A/console(/[a-z][A-Za-z0-9/._-]{0,200})(\?[A-Za-z0-9/._~%&=+:-]{0,400})?\z#D', $address, $found)
+			&& self::find('GET', $found[1])[0] !== null;
+	}
+
 	/** @return array{array{class-string, string}|null, list<string>, list<string>} handler, arguments; or the methods that are known there */
 	public static function find(string $method, string $path): array
 	{

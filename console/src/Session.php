@@ -87,11 +87,12 @@ final class Session
 
 	/**
 	 * The Idempotency-Key of a form: the same each time the same form is
-	 * sent, so that to send it twice does nothing twice.
+	 * sent, so that to send it twice does nothing twice, even if there was
+	 * another sign-in in between.
 	 */
 	public function idempotencyKey(string $formToken, string $action): string
 	{
-		return 'console-' . Sealer::encode(hash_hmac('sha256', "$action\n$formToken", $this->secret, true));
+		return 'console-' . Sealer::encode(hash('sha256', "$this->name\n$action\n$formToken", true));
 	}
 
 	private static function line(string $value): string

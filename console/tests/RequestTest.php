@@ -59,6 +59,17 @@ final class RequestTest extends TestCase
 		$this->assertSame([null, [], []], Routes::find('GET', "/people/$id\n"));
 	}
 
+	public function testARedirectLeadsToAPageOfOurs(): void
+	{
+		foreach (['/console/pending', '/console/people?q=a%20b&cursor=x', '/console/rooms/b9fa7d71-548c-4739-8e6a-0931cc218cd1'] as $ours) {
+			$this->assertTrue(Routes::isPage($ours), $ours);
+		}
+		foreach (['', '/', '/v1/rooms', '//evil.test', 'https://evil.test/console/pending', '/console/../v1', '/console/pending/../x', '/console/sign-out', "/console/pending\n",
+			'/console/pending?a=<b>', '/console/nothing', '/console/pending#x', '\\evil'] as $other) {
+			$this->assertFalse(Routes::isPage($other), $other);
+		}
+	}
+
 	public function testEveryRouteHasItsPage(): void
 	{
 		$this->assertGreaterThan(20, count(Routes::TABLE));

@@ -97,7 +97,8 @@ final class SessionTest extends TestCase
 		$this->assertSame($key, $a->idempotencyKey('token', '/console/x'));
 		$this->assertNotSame($key, $a->idempotencyKey('token', '/console/y'));
 		$this->assertNotSame($key, $a->idempotencyKey('other', '/console/x'));
-		$this->assertNotSame($key, Session::signedIn(self::KEY, 'Mia', 1)->idempotencyKey('token', '/console/x'));
+		$this->assertSame($key, Session::signedIn(self::KEY, 'Mia', 9)->idempotencyKey('token', '/console/x'));
+		$this->assertNotSame($key, Session::signedIn(self::KEY, 'Ben', 1)->idempotencyKey('token', '/console/x'));
 	}
 
 	public function testATokenOfAnotherSessionDoesNotFit(): void

@@ -53,7 +53,7 @@ final class ViewTest extends TestCase
 			'reservation.twig' => ['it' => $it, 'history' => $history, 'balance' => 1, 'action' => 'reject', 'typed' => ['points' => self::NASTY, 'reason' => self::NASTY], 'back' => self::NASTY],
 			'mail.twig' => ['rows' => [$mail], 'status' => '', 'statuses' => [], 'waiting' => 1, 'oldest' => 1, 'dead' => 1, 'chart' => null, 'next' => '', 'first' => ''],
 			'sign-in.twig' => ['why' => self::NASTY, 'name' => self::NASTY, 'to' => self::NASTY, 'resume' => self::NASTY, 'wrong' => ['name' => self::NASTY, 'key' => self::NASTY]],
-			'resume.twig' => ['action' => '/console/rooms', 'fields' => [self::NASTY => self::NASTY, 'id' => [self::NASTY]], 'kept' => self::NASTY],
+			'resume.twig' => ['why' => self::NASTY, 'action' => '/console/rooms', 'fields' => [self::NASTY => self::NASTY, 'id' => [self::NASTY]], 'kept' => self::NASTY],
 			'request.twig' => ['id' => self::NASTY, 'found' => null, 'names' => [], 'looked' => [], 'around' => '', 'wrong' => self::NASTY],
 		];
 		foreach ($pages as $template => $values) {

@@ -8,6 +8,7 @@ use Loyalty\Console\Api;
 use Loyalty\Console\Log;
 use Loyalty\Console\Refused;
 use Loyalty\Console\Response;
+use Loyalty\Console\Routes;
 use Loyalty\Console\Session;
 use Loyalty\Console\SessionEnded;
 
@@ -61,11 +62,10 @@ final class SignIn extends Page
 		$cookie = $session->cookie($this->c->sealer, $this->c->now);
 		$kept = $resume === '' ? null : $this->c->sealer->open('resume', $resume);
 		if ($kept !== null && $this->c->now - $kept['i'] < 86400) {
-			return $this->c->forSession($session)->page('resume.twig', ['action' => $kept['p'], 'fields' => $kept['f'], 'kept' => $kept['t']])
+			return $this->c->forSession($session)->resume('You were signed out before this was sent, so nothing has been done yet.', $kept['p'], $kept['f'], $kept['t'], 200)
 				->withCookie($cookie);
 		}
-		$fits = preg_match('#\A/console/(?!sign-)[A-Za-z0-9/._~%?&=+:-]{0,500}\z#', $to);
-		return Response::seeOther($fits ? $to : '/console/pending')->withCookie($cookie);
+		return Response::seeOther(Routes::isPage($to) ? $to : '/console/pending')->withCookie($cookie);
 	}
 
 	public function leave(): Response

@@ -29,8 +29,7 @@ def test_sign_in_leads_to_where_one_wanted_to_go(site, visitor):
         v = visitor()
         v.get("/console/sign-in")
         v.submit("/console/sign-in", name="Mia", key=site.keys["restricted"], to=elsewhere)
-        assert v.page.headers["Location"] == "/console/pending" or v.page.headers["Location"].startswith("/console/../"), v.page.headers
-        assert "evil" not in v.page.headers["Location"] and "a" not in v.http.cookies
+        assert v.page.headers["Location"] == "/console/pending" and "a" not in v.http.cookies
 
 
 def test_the_session_is_a_strict_cookie_that_cannot_be_read(site, visitor):
@@ -128,6 +127,25 @@ def test_a_token_of_another_session_does_nothing(site, visitor, waiting):
     with site.unchanged():
         two.send(f"/console/reservations/{waiting['id']}/approve", {"csrf": one.form("/console/sign-out")["csrf"], "form": fresh_token()})
     assert two.page.status_code == 403
+
+
+def test_a_form_of_before_another_sign_in_is_not_lost(site, visitor):
+    v = visitor().sign_in()
+    person = site.user(100)
+    at = f"/console/people/{person.id}/points"
+    v.get(f"/console/people/{person.id}")
+    fields = {**v.form(at), "amount": "11", "reason": "typed <before>"}
+    v.http.cookies.clear()
+    v.sign_in()
+    v.send(at, fields)
+    assert v.page.status_code == 403 and site.balance(person) == 100
+    assert (v.form(at)["amount"], v.form(at)["reason"]) == ("11", "typed <before>")
+    v.submit(at)
+    assert v.page.status_code == 303 and site.balance(person) == 111
+    v.get(f"/console/people/{person.id}")
+    v.send(at, {**fields, "csrf": v.form(at)["csrf"]})
+    assert v.page.status_code == 303 and site.balance(person) == 111, "it was the same form: done once"
+    site.used = True
 
 
 def test_a_changed_cookie_is_no_session(site, visitor):
