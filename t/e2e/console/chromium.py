@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import shutil
 import ssl
 import subprocess
@@ -49,7 +50,11 @@ class Browser:
         try:
             self.driver.quit()
         finally:
-            shutil.rmtree(self.profile, ignore_errors=True)
+            for _ in range(20):  # its processes write until they are gone
+                shutil.rmtree(self.profile, ignore_errors=True)
+                if not os.path.exists(self.profile):
+                    break
+                time.sleep(0.1)
 
     # -- looking --------------------------------------------------------------------------------
 
