@@ -245,15 +245,26 @@ def test_what_is_shown_stays_fresh(site, browser, pending):
 
 
 def test_the_gateways_own_page_is_fit_to_be_seen(site, browser):
+    person = site.user(0)
+    browser.go(f"/console/people/{person.id}")
+    browser.fill("#amount", "77")
+    browser.fill("#reason", "a long story")
     site.sv("stop", "console")
     try:
-        browser.go("/console/pending")
-        assert "The console does not answer" in browser.text()
+        browser.one("#adjust button").click()
+        browser.until_says("The console does not answer")
         # The policy lets its style in: the hash in it is right.
         assert browser.one("main").is_displayed() and browser.one("body").value_of_css_property("max-width") == "544px"
     finally:
         site.sv("start", "console")
-        browser.until(lambda: browser.go("/console/pending") and "Sign out" in browser.text(), "it is back")
+        until(lambda: (site.var / "run" / "console.sock").is_socket(), 15, 0.1, "it is back")
+    # As the page says: what was typed is still there.
+    time.sleep(0.5)
+    browser.driver.back()
+    browser.until(lambda: browser.all("#amount"), "the form")
+    assert (browser.one("#amount").get_attribute("value"), browser.one("#reason").get_attribute("value")) == ("77", "a long story")
+    browser.one("#adjust button").click()
+    browser.until_says("the balance is 77 points now")
 
 
 PAGES = {"pending": "/console/pending", "rooms": "/console/rooms", "room": f"/console/rooms/{DAY_ROOM}", "people": "/console/people",
