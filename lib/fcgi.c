@@ -58,27 +58,33 @@ hang_up(struct pool *p, int fd)
 	atomic_fetch_sub(&p->open, 1);
 }
 
-static void
+/* Whether there was one. */
+static bool
 accept_one(struct pool *p)
 {
 	struct timeval limit = {.tv_sec = IO_TIMEOUT_S};
-	int fd = accept4(p->f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd, why;
 
+	/* Counted before it is there: whoever sees none open may end us. */
+	atomic_fetch_add(&p->open, 1);
+	fd = accept4(p->f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	why = errno;
 	watch(p, EPOLL_CTL_MOD, p->f->listen_fd, EPOLLIN | EPOLLONESHOT);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
+		atomic_fetch_sub(&p->open, 1);
+		if (why != EAGAIN && why != ECONNABORTED && why != EINTR) {
 			struct timespec pause = {.tv_nsec = 10000000};
 
-			log_line(LOG_WARN, NULL, "accept: %s", strerror(errno));
+			log_line(LOG_WARN, NULL, "accept: %s", strerror(why));
 			nanosleep(&pause, NULL); /* out of descriptors: don't spin */
 		}
-		return;
+		return false;
 	}
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	atomic_fetch_add(&p->open, 1);
 	if (!watch(p, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT))
 		hang_up(p, fd);
+	return true;
 }
 
 /* The whole body, in body; its length, or -1: too long, or cut off. */
@@ -188,6 +194,11 @@ wait_for_end(struct pool *p, const sigset_t *signals)
 	} while (sig < 0);
 	log_line(LOG_INFO, NULL, "signal %d: finishing", sig);
 	epoll_ctl(p->epoll, EPOLL_CTL_DEL, p->f->listen_fd, NULL);
+	if (p->f->own_socket) {
+		while (accept_one(p))
+			continue;
+		shutdown(p->f->listen_fd, SHUT_RDWR);
+	}
 	for (waited = 0; atomic_load(&p->open) > 0 && waited < p->f->grace_ms; waited += 50)
 		nanosleep(&tick, NULL);
 	if (write(p->quit, &one, sizeof(one)) < 0)

@@ -1,6 +1,7 @@
 #ifndef LOYALTY_FCGI_H
 #define LOYALTY_FCGI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf;
@@ -16,6 +17,7 @@ struct buf;
  */
 struct fcgi {
 	int listen_fd;
+	bool own_socket; /* no other process accepts from it, now or later */
 	int threads;
 	size_t body_max; /* bytes */
 	int grace_ms;	 /* after SIGTERM: kept connections are still answered so long */
@@ -31,7 +33,10 @@ struct fcgi {
 /*
  * Serve until SIGTERM, SIGINT or SIGUSR1 (multiwatch's word for "end"): then
  * no new connections are taken, what runs is finished, kept connections are
- * answered until their other end lets go or grace_ms are over.
+ * answered until their other end lets go or grace_ms are over.  With
+ * own_socket who has connected by then is served, and who comes later is
+ * refused at once, so that the web server asks another instance; without, he
+ * waits for the next process that accepts from the socket.
  * 0, or -1 with the reason logged.
  */
 int fcgi_run(const struct fcgi *f);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <mysql.h>
 
@@ -193,7 +194,10 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 		"least that is logged, to stderr", &s.log_level},
 	};
 	const size_t nrows = sizeof(rows) / sizeof(rows[0]);
+	/* As a container's first process it is the only one; elsewhere a
+	 * supervisor keeps the socket for the next. */
 	struct fcgi f = {.listen_fd = LISTEN_FD,
+	    .own_socket = getpid() == 1,
 	    .body_max = REQ_BODY_MAX,
 	    .grace_ms = GRACE_MS,
 	    .thread_begin = begin_thread,

@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -71,7 +73,7 @@ end_thread(void *context)
 	(void)context;
 }
 
-/* -fcgi THREADS [no-context] */
+/* -fcgi THREADS [no-context | own-socket] */
 int
 fcgi_server(int argc, char **argv)
 {
@@ -79,7 +81,9 @@ fcgi_server(int argc, char **argv)
 	    .threads = argc > 1 ? atoi(argv[1]) : 2,
 	    .body_max = BODY_MAX,
 	    .grace_ms = GRACE_MS,
-	    .thread_begin = argc > 2 ? begin_no_thread : begin_thread,
+	    .own_socket = argc > 2 && strcmp(argv[2], "own-socket") == 0,
+	    .thread_begin =
+		argc > 2 && strcmp(argv[2], "no-context") == 0 ? begin_no_thread : begin_thread,
 	    .thread_end = end_thread,
 	    .serve = serve,
 	    .arg = &f};
@@ -567,6 +571,43 @@ fcgi_takes_no_new_connections_once_told_to_end(void)
 	CHECK(check_wait(server, GRACE_MS + 2000) == 0, "it ends");
 }
 
+static bool
+refused(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), rc;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	rc = connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ? errno : 0;
+	close(fd);
+	return rc == ECONNREFUSED;
+}
+
+/* Who had connected is served, who comes later is refused: nobody else will accept him. */
+static void
+fcgi_refuses_new_connections_where_the_socket_is_its_own(void)
+{
+	int early[5], i, running;
+
+	begin("1", "own-socket");
+	running = client_connect(path);
+	CHECK(sends(running, false, PARAMS("ECHO=x", "SLEEP=700"), NULL, 0), "sent");
+	check_pause(100);
+	for (i = 0; i < 5; i++)
+		early[i] = client_connect(path); /* nobody accepts: the only thread is busy */
+	kill(server, SIGTERM);
+	check_pause(200);
+	CHECK(refused(), "a new connection is refused");
+	CHECK(answers(running, "x|"), "what ran");
+	close(running);
+	for (i = 0; i < 5; i++) {
+		CHECK(sends(early[i], false, PARAMS("ECHO=y"), NULL, 0) && answers(early[i], "y|"),
+		    "connection %d", i);
+		close(early[i]);
+	}
+	CHECK(check_wait(server, 1000) == 0, "it ends, before its grace is over");
+}
+
 /* ---- the beginning ---- */
 
 static void
@@ -613,6 +654,7 @@ CU_TestInfo tests_fcgi[] = {
     TEST(fcgi_answers_kept_connections_until_the_grace_is_over),
     TEST(fcgi_ends_as_soon_as_kept_connections_are_let_go),
     TEST(fcgi_takes_no_new_connections_once_told_to_end),
+    TEST(fcgi_refuses_new_connections_where_the_socket_is_its_own),
     TEST(fcgi_fails_without_a_listening_socket),
     TEST(fcgi_fails_where_threads_cannot_begin),
     CU_TEST_INFO_NULL,
