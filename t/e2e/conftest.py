@@ -13,12 +13,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from composed import NATIVE, Composed  # noqa: E402
 from mysqld import OnMySQL  # noqa: E402
 from stack import Stack, TOP, _cleanup  # noqa: E402
 
 # A run of everything: only then can be told what was never exercised.
-WHOLE = {"rooms", "points", "admin", "gateway", "faults", "database"}
-LAST = ("faults", "test_contract.py")
+WHOLE = {"rooms", "points", "admin", "gateway", "compose" if Composed.tag else "faults", "database"}
+LAST = ("faults", "compose", "test_contract.py")
+
+
+# Of containers, and for containers only.
+collect_ignore = [] if Composed.tag else ["compose"]
 
 
 def _leave(number, frame):
@@ -42,6 +47,14 @@ def pytest_collection_modifyitems(config, items):
         return max((i + 1 for i, name in enumerate(LAST) if name in parts), default=0)
 
     items.sort(key=rank)
+    if Composed.tag:
+        idle = [name for name in NATIVE if (here / name.partition("::")[0]) in {Path(str(i.fspath)).resolve() for i in items}
+                and not any(i.nodeid.startswith(name) for i in items)]
+        if idle and not config.getoption("keyword") and not any("::" in a for a in config.args):
+            raise pytest.UsageError(f"composed.py names tests that are not there: {idle}")
+        native = [i for i in items if any(i.nodeid.startswith(name) for name in NATIVE)]
+        config.hook.pytest_deselected(items=native)
+        items[:] = [i for i in items if i not in native]
     seen = {Path(str(i.fspath)).resolve().relative_to(here).parts[0] for i in items}
     if not WHOLE <= seen or config.getoption("keyword"):
         part = [i for i in items if i.get_closest_marker("whole_run")]
@@ -85,7 +98,7 @@ _started = []
 def make_stack(contract):
     """A function (settings, **how) that gives a stack which isn't up yet; `with` brings it up."""
 
-    class Watched(OnMySQL if OnMySQL.image else Stack):
+    class Watched(Composed if Composed.tag else OnMySQL if OnMySQL.image else Stack):
         def connect(self):
             super().connect()
             self.api.observers.append(contract.check)

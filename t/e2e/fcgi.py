@@ -28,17 +28,17 @@ def pairs(params):
     return out
 
 
-def call(path, method, target, role="public", headers=(), body=b"", params=(), timeout=15):
-    """One request to the service that listens on the socket `path`; its Answer, without nginx's headers."""
+def call(where, method, target, role="public", headers=(), body=b"", params=(), timeout=15):
+    """One request to the service that listens on `where`, a socket's path or (host, port); its Answer, without nginx's headers."""
     uri, _, query = target.partition("?")
     given = [("REQUEST_METHOD", method), ("REQUEST_PATH", uri), ("QUERY_STRING", query),
              ("CONTENT_LENGTH", str(len(body)) if body else ""), ("CONTENT_TYPE", "application/json" if body else ""),
              ("LOYALTY_ROLE", role)]
     given = [p for p in given if p[0] not in {name for name, _ in params}] + list(params)
     given += [("HTTP_" + name.upper().replace("-", "_"), value) for name, value in headers]
-    with socket.socket(socket.AF_UNIX) as s:
+    with socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET) as s:
         s.settimeout(timeout)
-        s.connect(path)
+        s.connect(where)
         s.sendall(record(BEGIN, struct.pack(">HB5x", 1, 0)) + record(PARAMS, pairs(given)) + record(PARAMS)
                   + (record(STDIN, body) if body else b"") + record(STDIN))
         out, data = b"", b""

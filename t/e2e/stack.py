@@ -224,6 +224,10 @@ class Stack:
             return read()
         return until(read, wait, what=f"{request_id} in the access log")
 
+    def access_log_text(self):
+        """All of it; fails where it isn't UTF-8."""
+        return (self.var / "log" / "nginx" / "access.log").read_text("utf-8")
+
     def tail(self):
         return "\n".join(f"--- {name}\n{data[-1500:].decode('utf-8', 'replace')}"
                          for name, data in sorted(self.all_logs().items()) if data)
@@ -289,6 +293,10 @@ class Stack:
                 return False
 
         until(fine, seconds, what="/readyz 200")
+
+    def fastcgi(self, name):
+        """Where a service listens: a socket's path, here."""
+        return str(self.var / "run" / f"{name}.sock")
 
     # -- database -------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ def test_no_key_and_no_password_stands_in_any_log(stack):
 
 def test_every_line_of_the_access_log_is_json(stack):
     assert len(stack.access_log()) > 1000
-    (stack.var / "log" / "nginx" / "access.log").read_text("utf-8")
+    stack.access_log_text()
 
 
 def test_books_balance_and_every_event_was_mailed(stack):

@@ -164,7 +164,7 @@ def test_E067_answers_are_json_whatever_is_accepted(stack, api):
 # -- past nginx: the service checks for itself --------------------------------------------------------
 
 def test_service_refuses_who_has_no_role_or_the_wrong_one(stack):
-    admin = str(stack.var / "run" / "admin.sock")
+    admin = stack.fastcgi("admin")
     one = [("X-API-Key", "a")]
     with stack.unchanged():
         for methods, path in ROUTES:

@@ -131,6 +131,6 @@ def test_access_log_is_json_whatever_happened(stack):
     id_ = "last-" + uuid.uuid4().hex[:8]
     stack.api.get("/healthz", key=None, request_id=id_)
     time.sleep(1.3)
-    (stack.var / "log" / "nginx" / "access.log").read_text("utf-8")
+    stack.access_log_text()
     for entry in stack.access_log():
         assert isinstance(entry["status"], int) and isinstance(entry["request_time"], (int, float)), entry

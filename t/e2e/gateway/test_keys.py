@@ -162,7 +162,7 @@ def test_unknown_paths_below_v1_are_404_with_a_key(api):
 # -- past nginx: the services count and check for themselves -------------------------------------------
 
 def both(stack):
-    return str(stack.var / "run" / "rooms.sock"), str(stack.var / "run" / "points.sock")
+    return stack.fastcgi("rooms"), stack.fastcgi("points")
 
 
 def test_E074_services_count_the_keys_themselves(stack):

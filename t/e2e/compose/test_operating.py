@@ -1,0 +1,135 @@
+"""What README.md says an operator can do"""
+
+import os
+import subprocess
+
+import pytest
+
+from composed import docker
+from stack import TOP, until
+
+
+def test_backup_is_restored_into_the_same_and_into_a_fresh_project(stack, new_stack, tmp_path):
+    room, user = stack.room(total=3, price=10), stack.user(points=100)
+    kept = stack.reserve(room, user).json["id"]
+    stack.drained()
+    dump = tmp_path / "loyalty.sql"
+    with open(dump, "wb") as f:
+        subprocess.run([str(TOP / "compose" / "backup")], cwd=TOP, env=stack.environment(), stdin=subprocess.DEVNULL, stdout=f, check=True, timeout=120)
+    before = stack.snapshot(delivery=True)
+    later = stack.reserve(room, user).json["id"]
+    stack.journal.clear()  # what was told after the backup is gone, as it should be
+    for target in (stack, None):
+        if target is None:
+            target = new_stack()
+        with open(dump, "rb") as f:
+            done = subprocess.run([str(TOP / "compose" / "restore")], cwd=TOP, env=target.environment(), stdin=f, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=240)
+        assert done.returncode == 0, done.stdout.decode()
+        target.api.drop()
+        target.close_db()
+        target.ready()
+        same = {k: v for k, v in target.snapshot(delivery=True).items() if not k.endswith("schema_migration")}
+        assert same == {k: v for k, v in before.items() if not k.endswith("schema_migration")}
+        assert target.api.get(f"/v1/reservations/{kept}").status == 200
+        assert target.api.get(f"/v1/reservations/{later}").status == 404
+        assert target.reserve(room, user).status == 201
+        assert target.api.get("/v1/admin/audit", key="restricted").json["ok"] is True
+
+
+def test_up_again_changes_nothing(stack):
+    before = {name: stack.containers(name) for name in ("nginx", "cgi-rooms", "mysql", "notifier", "mail", "door")}
+    secrets = {f.name: f.read_bytes() for f in (stack.var / "secrets").iterdir()}
+    stack.compose("up", "--detach", "--no-build", "--wait")
+    assert {name: stack.containers(name) for name in before} == before
+    assert {f.name: f.read_bytes() for f in (stack.var / "secrets").iterdir()} == secrets
+
+
+def test_secrets_are_their_owners_alone(stack):
+    folder = stack.var / "secrets"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    owner = (TOP.stat().st_uid, TOP.stat().st_gid)
+    for file in [folder, *folder.iterdir()]:
+        assert (file.stat().st_uid, file.stat().st_gid) == owner, file
+        assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_native_stack_and_containers_take_each_others_secrets(stack, tmp_path):
+    """The same folder serves both ways to run: what one has made the other accepts."""
+    mine = tmp_path / "secrets"
+    done = subprocess.run([str(TOP / "native" / "secrets"), str(mine)], capture_output=True, text=True, check=True)
+    assert "api-key-public" in done.stdout and not (mine / "db-root").exists()
+    before = {f.name: f.read_bytes() for f in mine.iterdir()}
+    env = {**stack.environment(), "LOYALTY_SECRETS": str(mine), "COMPOSE_PROJECT_NAME": stack.project + "s"}
+    try:
+        subprocess.run(["docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "secrets"], cwd=TOP, env=env, check=True, capture_output=True, timeout=120)
+        after = {f.name: f.read_bytes() for f in mine.iterdir()}
+        assert {k: after[k] for k in before} == before and {"db-root", "db-ca.crt", "db.crt", "db.key"} == set(after) - set(before)
+        # and nginx takes the key files as they are, natively
+        subprocess.run([str(TOP / "nginx" / "keys"), "-m", str(mine)], check=True, capture_output=True)
+        assert subprocess.run([str(TOP / "native" / "secrets"), str(mine), "db"], capture_output=True, text=True, check=True).stdout == ""
+    finally:
+        subprocess.run(["docker", "compose", "down", "--volumes"], cwd=TOP, env=env, capture_output=True, timeout=120)
+
+
+def test_own_certificate_is_taken_over(stack):
+    folder = stack.var / "secrets"
+    was = {name: (folder / name).read_bytes() for name in ("tls.crt", "tls.key")}
+    try:
+        for name in was:
+            (folder / name).unlink()
+        subprocess.run([str(TOP / "native" / "secrets"), str(folder)], check=True, capture_output=True)
+        stack.native("keys")
+        shown = until(lambda: subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{stack.port}", "-CAfile", stack.ca, "-verify_return_error"],
+                                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20))
+        assert shown.returncode == 0 and "Verify return code: 0" in shown.stdout, shown.stdout
+    finally:
+        for name, data in was.items():
+            (folder / name).unlink()
+            (folder / name).write_bytes(data)
+            os.chmod(folder / name, 0o600)
+        stack.native("keys")
+    stack.api.drop()
+    assert stack.api.get("/healthz", key=None).status == 200
+
+
+@pytest.mark.parametrize("fault", ["short", "missing", "open"])
+def test_bad_key_file_is_refused_and_the_old_ones_stay(stack, fault):
+    file = stack.var / "secrets" / "api-key-public"
+    old = file.read_text()
+    try:
+        if fault == "short":
+            file.write_text("short\n")
+        elif fault == "missing":
+            file.unlink()
+        else:
+            file.chmod(0o644)
+        assert "api-key-public" in stack.native("keys", check=False)
+        stack.api.drop()
+        assert stack.api.get("/v1/rooms?limit=1").status == 200
+        if fault != "missing":  # up makes what is missing
+            before = stack.containers("nginx")
+            assert "exit 1" in stack.compose("up", "--detach", "--no-build", "--wait", check=False)
+            assert "api-key-public" in stack.log("secrets")
+            assert stack.containers("nginx") == before and stack.api.get("/v1/rooms?limit=1").status == 200
+    finally:
+        file.write_text(old)
+        file.chmod(0o600)
+        stack.native("keys")
+        stack.compose("up", "--detach", "--no-build", "--wait")
+
+
+def test_mail_is_read_as_the_readme_says(stack):
+    made = stack.reserve(stack.room(price=0), stack.user()).json["id"]
+    stack.mails_about(made)
+    assert made in stack.compose("exec", "-T", "mail", "sh", "-c", "cat /mail/new/*")
+
+
+@pytest.mark.parametrize("name", ["cgi-rooms", "cgi-points", "cgi-admin", "notifier"])
+def test_program_is_not_first_to_die_of_a_signal(stack, name):
+    """SIGTERM ends it with 0, well within its grace: it is the container's first process."""
+    stack.stop(name)
+    state = stack.inspect(name)[0]["State"]
+    stack.start(name)
+    stack.healthy(name)
+    assert state["ExitCode"] == 0 and not state["OOMKilled"], state
