@@ -22,7 +22,7 @@ def test_container_is_hardened(stack, name):
         host, config = c["HostConfig"], c["Config"]
         assert host["ReadonlyRootfs"] is True and host["Privileged"] is False
         assert host["CapDrop"] == ["ALL"] and "no-new-privileges:true" in host["SecurityOpt"]
-        assert host["NanoCpus"] == 10 ** 9 and host["Memory"] == host["MemorySwap"] == 1024 * MIB and 0 < host["PidsLimit"] <= 256
+        assert host["NanoCpus"] == 10 ** 9 and host["Memory"] == host["MemorySwap"] == 1024 * MIB and 0 < host["PidsLimit"] <= (512 if name == "mysql" else 256)
         assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "4", "max-size": "10m"}}
         assert not host.get("Devices") and host["PidMode"] == "" and host["IpcMode"] in ("private", "shareable")
         assert "/var/run/docker.sock" not in str(c["Mounts"]) and "docker.sock" not in str(host["Binds"])
