@@ -16,7 +16,7 @@ final class Settings
 		'LOYALTY_API_URL' => ['https://[A-Za-z0-9.\-]+(:[1-9][0-9]{0,4})?', 'https://localhost:8443', 'the gateway, by the name that its certificate has'],
 		'LOYALTY_API_CONNECT' => ['[A-Za-z0-9.\-]+:[1-9][0-9]{0,4}', '', 'host:port to connect to instead of the one in the URL'],
 		'LOYALTY_API_CA' => ['file', '', 'certificates that the gateway\'s must be signed with; without it, what the system trusts'],
-		'LOYALTY_API_PIN' => ['sha256//[A-Za-z0-9+/]{43}=', '', 'know the gateway by this public key, whatever its certificate says'],
+		'LOYALTY_API_PIN' => ['sha256//[A-Za-z0-9+/]{43}=|/[A-Za-z0-9._/@+~\-]+', '', 'know the gateway by this public key (its hash, or a PEM file), whatever its certificate says'],
 		'LOYALTY_API_TIMEOUT_MS' => ['500..60000', '6000', 'how long one call may take; above the gateway\'s own 4800'],
 		'LOYALTY_CONSOLE_SECRET' => ['secret', '', 'seals the sessions; 32 characters or more; further lines are older ones that still open'],
 		'LOYALTY_CONSOLE_IDLE_S' => ['1..86400', '1800', 'a session ends when nothing was done for so long'],

@@ -21,7 +21,7 @@ from stack import TOP, _live, until
 
 SERVICE = {"db": "mysql", "smtp": "mail", "rooms": "cgi-rooms", "points": "cgi-points", "admin": "cgi-admin"}
 FASTCGI = ("cgi-rooms", "cgi-points", "cgi-admin")
-OURS = FASTCGI + ("nginx", "notifier", "mail", "prune", "door")
+OURS = FASTCGI + ("console", "nginx", "notifier", "mail", "prune", "door")
 
 # What is not asked of containers, and why.  A prefix of the test's id below t/e2e; conftest.py deselects, and fails on a line
 # that fits no test.
@@ -32,8 +32,6 @@ NATIVE = {
         "native/stack's restart; compose/test_operating.py has up's and that of compose/keys",
     "gateway/test_limits.py::test_bad_settings_are_refused_with_their_name":
         "native/stack's up tries settings before it stops anything; compose/test_scale.py has what compose/roll does in its place",
-    "gateway/test_actor.py::test_actor_given_twice_is_400":
-        "nginx from 1.23 on hands over two header lines of one name as one, joined by a comma: nobody can tell",
     "admin/test_outbox.py::test_E107_mail_that_a_relay_refuses_is_dead_with_its_reply_and_a_retry_delivers_it":
         "its relay listens on the loopback address of this machine, which no container reaches",
 }

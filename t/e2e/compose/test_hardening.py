@@ -12,7 +12,7 @@ from stack import until
 
 LASTING = [*OURS, "mysql"]
 ONCE = ["secrets", "migrate"]
-IMAGES = ["cgi-rooms", "cgi-points", "cgi-admin", "nginx", "notifier", "migrate", "secrets", "mail"]
+IMAGES = ["cgi-rooms", "cgi-points", "cgi-admin", "console", "nginx", "notifier", "migrate", "secrets", "mail"]
 MIB = 1 << 20
 
 
@@ -51,7 +51,7 @@ def test_process_has_no_rights(stack, name):
 
 def test_each_has_its_own_secrets_and_no_others(stack):
     want = {"nginx": "api-key-public api-key-restricted tls.crt tls.key", "cgi-rooms": "db-ca.crt db-rooms", "cgi-points": "db-ca.crt db-points",
-            "cgi-admin": "db-admin db-ca.crt", "notifier": "db-ca.crt db-notifier", "prune": "db-ca.crt db-prune",
+            "cgi-admin": "db-admin db-ca.crt", "console": "console gateway.pub", "notifier": "db-ca.crt db-notifier", "prune": "db-ca.crt db-prune",
             "mysql": "db-ca.crt db-root db.crt db.key"}
     for name, files in want.items():
         assert docker("exec", stack.containers(name)[0], "ls", "/run/secrets").split() == files.split(), name
@@ -67,6 +67,7 @@ def test_each_has_its_own_secrets_and_no_others(stack):
 def test_images_are_small(stack):
     sizes = {name: int(docker("image", "inspect", "--format", "{{.Size}}", f"loyalty-{name}:{stack.tag}")) for name in IMAGES}
     print("\n" + "\n".join(f"image {name}: {size / 1e6:.1f} MB" for name, size in sizes.items()))
+    assert sizes.pop("console") < 200e6  # PHP alone is more than the rest together
     assert max(sizes.values()) < 100e6, sizes
 
 
@@ -108,6 +109,7 @@ def test_memory_stays_within_bounds_under_load(stack):
     print("\n" + "\n".join(f"memory {name}: {used / MIB:.1f} MiB" for name, used in peak.items()))
     assert set(peak) == set(LASTING)
     assert peak.pop("mysql") < 700 * MIB
+    assert peak.pop("console") < 128 * MIB
     assert max(peak.values()) < 64 * MIB, peak
 
 

@@ -12,18 +12,19 @@ from stack import TOP
 
 # from: {to: port}, what must be reachable
 ARROWS = {
-    "nginx": {"cgi-rooms": 9000, "cgi-points": 9000, "cgi-admin": 9000},
+    "nginx": {"cgi-rooms": 9000, "cgi-points": 9000, "cgi-admin": 9000, "console": 9000},
     "cgi-rooms": {"mysql": 3306},
     "cgi-points": {"mysql": 3306},
     "cgi-admin": {"mysql": 3306},
+    "console": {"nginx": 8443},
     "notifier": {"mysql": 3306, "mail": 25},
     "prune": {"mysql": 3306},
     "mail": {},
     "mysql": {},
 }
-PORTS = {"door": 8443, "cgi-rooms": 9000, "cgi-points": 9000, "cgi-admin": 9000, "mysql": 3306, "mail": 25, "notifier": 25, "prune": 25}
+PORTS = {"door": 8443, "cgi-rooms": 9000, "cgi-points": 9000, "cgi-admin": 9000, "console": 9000, "mysql": 3306, "mail": 25, "notifier": 25, "prune": 25}
 # The gateway is on each service's own network; that a service could send it a request is no more than what everybody may.
-TO_THE_DOOR = {"cgi-rooms", "cgi-points", "cgi-admin", "nginx"}
+TO_THE_DOOR = {"cgi-rooms", "cgi-points", "cgi-admin", "console", "nginx"}
 
 
 # Tries all HOST:PORT of its arguments at once, prints those to which a TCP connection came about.

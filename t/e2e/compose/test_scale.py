@@ -42,7 +42,7 @@ def test_scaling_up_and_down_loses_no_request(stack, one_of_each_again):
 
 def test_rolling_restart_of_every_service_loses_no_request(stack, one_of_each_again):
     """Two of cgi-rooms and the notifier; of the others one, as at the start."""
-    names = (*FASTCGI, "notifier", "mail", "prune")
+    names = (*FASTCGI, "console", "notifier", "mail", "prune")
     stack.compose("up", "--detach", "--no-build", "--wait", "--scale", "cgi-rooms=2", "--scale", "notifier=2")
     before = {name: stack.containers(name) for name in names}
     with Mixed(stack, seed=2) as load:
@@ -134,7 +134,7 @@ def test_roll_refuses_when_something_is_wrong_already(stack):
 
 def test_new_version_of_every_own_service_is_deployed_without_a_lost_request(stack):
     """compose/roll --build: all images anew (a label makes each another one), one after the other."""
-    images = {name: docker("image", "inspect", "--format", "{{.Id}}", f"loyalty-{name}:{stack.tag}") for name in (*FASTCGI, "nginx", "notifier")}
+    images = {name: docker("image", "inspect", "--format", "{{.Id}}", f"loyalty-{name}:{stack.tag}") for name in (*FASTCGI, "console", "nginx", "notifier")}
     override = stack.var / "override.json"
     was = override.read_text()
     override.write_text('{"services": {%s}}' % ", ".join(f'"{name}": {{"build": {{"labels": {{"deployed": "{os.getpid()}"}}}}}}' for name in images))
