@@ -32,6 +32,8 @@
 #define AGAIN_MS 500	     /* with less time left nothing is begun again */
 #define RECOVER_MS 1000 /* to find out what became of a keyed write when the connection broke */
 #define KILL_WINDOW_MS 60000
+#define REPLACED_MS 2000 /* how long a procedure may be away */
+#define REPLACED_PACE 3	 /* back_off between looks: 17 ms or so */
 #define TRIES 10
 #define RESULTS_MAX 32
 
@@ -436,6 +438,47 @@ gave_up(struct db *db, unsigned e, int64_t sent_ms)
 	disconnect(db);
 }
 
+static void
+pause_ms(int64_t ms)
+{
+	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* Between 1 ms and twice as long at every try, so that those who met part. */
+static void
+back_off(int attempt)
+{
+	uint8_t r = 0;
+
+	if (getrandom(&r, 1, 0) != 1)
+		r = 128;
+	pause_ms(1 + (int64_t)r * (1 << (attempt < 6 ? attempt : 6)) / 64);
+}
+
+/* A migration replaces the procedure: it is dropped, made and granted in three statements. */
+static bool
+is_replaced(unsigned e)
+{
+	return e == ER_SP_DOES_NOT_EXIST || e == ER_PROCACCESS_DENIED_ERROR;
+}
+
+/* As query, but waits for a procedure that is being replaced. */
+static unsigned
+query_replaced(struct db *db, const char *sql, size_t len, int64_t until)
+{
+	int64_t start = db_now_ms(), now;
+	unsigned e;
+
+	while (is_replaced(e = query(db, sql, len, until))
+	       && (now = db_now_ms()) - start < REPLACED_MS && until - now >= AGAIN_MS) {
+		db_done(db);
+		back_off(REPLACED_PACE);
+	}
+	return e;
+}
+
 static enum db_status
 check_schema(struct db *db, int64_t until)
 {
@@ -445,7 +488,7 @@ check_schema(struct db *db, int64_t until)
 
 	if (db->schema_checked_ms != 0 && now - db->schema_checked_ms < SCHEMA_CHECK_MS)
 		return DB_OK;
-	if ((e = query(db, sql, sizeof(sql) - 1, until)) != 0) {
+	if ((e = query_replaced(db, sql, sizeof(sql) - 1, until)) != 0) {
 		snprintf(db->reason, sizeof(db->reason), "schema_version: %s", error_text(db, e));
 		gave_up(db, e, now);
 		return DB_DOWN;
@@ -508,13 +551,6 @@ is_collision(unsigned e)
 	       || e == ER_ERROR_DURING_COMMIT;
 }
 
-/* A migration replaces the procedure: it is dropped, made and granted in three statements. */
-static bool
-is_replaced(unsigned e)
-{
-	return e == ER_SP_DOES_NOT_EXIST || e == ER_PROCACCESS_DENIED_ERROR;
-}
-
 static bool
 is_down(unsigned e)
 {
@@ -523,25 +559,6 @@ is_down(unsigned e)
 	       || e == ERR_DISK_FULL || e == ER_RECORD_FILE_FULL || e == ER_OUT_OF_RESOURCES
 	       || e == ER_CON_COUNT_ERROR || e == ER_OUTOFMEMORY || e == ER_ERROR_ON_WRITE
 	       || e == ER_GET_ERRNO;
-}
-
-static void
-pause_ms(int64_t ms)
-{
-	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-	nanosleep(&ts, NULL);
-}
-
-/* Between 1 ms and twice as long at every try, so that those who met part. */
-static void
-back_off(int attempt)
-{
-	uint8_t r = 0;
-
-	if (getrandom(&r, 1, 0) != 1)
-		r = 128;
-	pause_ms(1 + (int64_t)r * (1 << (attempt < 6 ? attempt : 6)) / 64);
 }
 
 /*
@@ -569,7 +586,7 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 		if (st != DB_OK)
 			return st;
 		sent = db_now_ms();
-		if ((e = query(db, db->sql.p, db->sql.len, until)) == 0)
+		if ((e = query_replaced(db, db->sql.p, db->sql.len, until)) == 0)
 			return DB_OK;
 		snprintf(db->reason, sizeof(db->reason), "%s: %s", db->name, error_text(db, e));
 		log_line(LOG_WARN, request_id, "db: error %u: %s", e, db->reason);
@@ -583,17 +600,15 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 				return DB_UNKNOWN;
 		} else if (e == ERR_IDLE_TOO_LONG) {
 			disconnect(db); /* its farewell met our call, which nobody has read */
-		} else if (is_collision(e) || is_replaced(e)) {
-			if (is_collision(e))
-				atomic_fetch_add_explicit(
-				    &db->conf->retries, 1, memory_order_relaxed);
+		} else if (is_collision(e)) {
+			atomic_fetch_add_explicit(&db->conf->retries, 1, memory_order_relaxed);
 			if (until - db_now_ms() < AGAIN_MS)
 				return DB_DOWN;
 			back_off(attempt);
 		} else {
 			disconnect(db);
 			db->host += is_down(e);
-			return is_down(e) ? DB_DOWN : DB_FAILED;
+			return is_down(e) || is_replaced(e) ? DB_DOWN : DB_FAILED;
 		}
 	}
 	return DB_DOWN;

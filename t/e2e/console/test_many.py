@@ -92,4 +92,4 @@ def test_the_console_stays_small(many, staff):
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             kib += int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1])
     print(f"PHP-FPM: {kib / 1024:.0f} MB")
-    assert 5_000 < kib < 100_000
+    assert 1_000 < kib < 100_000  # the master alone, where nobody has come for a minute, or all of them
