@@ -31,6 +31,7 @@ def _leave(number, frame):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "npm: needs a package from npm; not of a run that does not ask for it (make check-axe does)")
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, _leave)
 
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(config, items):
         parts = Path(str(item.fspath)).resolve().relative_to(here).parts
         return max((i + 1 for i, name in enumerate(LAST) if name in parts), default=0)
 
+    if not config.getoption("markexpr"):
+        npm = [i for i in items if i.get_closest_marker("npm")]
+        if npm:
+            config.hook.pytest_deselected(items=npm)
+            items[:] = [i for i in items if i not in npm]
     items.sort(key=rank)
     if Composed.tag:
         idle = [name for name in NATIVE if (here / name.partition("::")[0]) in {Path(str(i.fspath)).resolve() for i in items}

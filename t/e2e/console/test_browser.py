@@ -261,8 +261,7 @@ def test_the_gateways_own_page_is_fit_to_be_seen(site, browser):
     # As the page says: what was typed is still there.
     time.sleep(0.5)
     browser.driver.back()
-    browser.until(lambda: browser.all("#amount"), "the form")
-    assert (browser.one("#amount").get_attribute("value"), browser.one("#reason").get_attribute("value")) == ("77", "a long story")
+    browser.until(lambda: [f.get_attribute("value") for f in browser.all("#amount, #reason")] == ["77", "a long story"], "what was typed")
     browser.one("#adjust button").click()
     browser.until_says("the balance is 77 points now")
 
@@ -272,6 +271,7 @@ PAGES = {"pending": "/console/pending", "rooms": "/console/rooms", "room": f"/co
          "request": "/console/requests/demo", "mail": "/console/mail", "health": "/console/health", "missing": "/console/nothing"}
 
 
+@pytest.mark.npm
 @pytest.mark.parametrize("name", ["sign-in", *PAGES, "reservation", "failed"])
 def test_pages_are_accessible_and_fit(site, browser, browsers, axe, pending, name):
     """No serious finding of axe-core, in light and dark, wide and narrow; a picture of each is left in build/shots."""
