@@ -46,6 +46,8 @@ struct db {
 	unsigned long *lengths;
 	struct buf sql;
 	bool first_arg;
+	bool sent;	     /* by db_send, and the answer not read yet */
+	unsigned send_error; /* 0, or why sending failed */
 	char name[48];
 	char reason[800];
 	int64_t until_ms;	   /* deadline given by db_until, or 0 */
@@ -81,6 +83,7 @@ disconnect(struct db *db)
 	if (db->my != NULL)
 		mysql_close(db->my);
 	db->my = NULL;
+	db->sent = false;
 	db->schema_checked_ms = 0;
 }
 
@@ -129,6 +132,8 @@ db_until(struct db *db, int64_t at_ms)
 void
 db_call(struct db *db, const char *procedure)
 {
+	if (db->sent)
+		disconnect(db);
 	db_done(db);
 	snprintf(db->name, sizeof(db->name), "%s", procedure);
 	buf_reset(&db->sql);
@@ -280,14 +285,12 @@ answers(struct db *db, int64_t until)
 	return n != 0;
 }
 
-/* Send sql and fetch the whole answer.  0, or the error's number. */
+/* Fetch the whole answer to what was sent.  0, or the error's number. */
 static unsigned
-query(struct db *db, const char *sql, size_t len, int64_t until)
+receive(struct db *db, int64_t until)
 {
 	int more;
 
-	if (mysql_send_query(db->my, sql, len) != 0)
-		return mysql_errno(db->my);
 	if (!answers(db, until))
 		return ERR_TIMEOUT;
 	for (more = mysql_read_query_result(db->my); more == 0; more = mysql_next_result(db->my)) {
@@ -302,6 +305,13 @@ query(struct db *db, const char *sql, size_t len, int64_t until)
 	}
 	/* -1: there is no further result */
 	return mysql_errno(db->my);
+}
+
+/* Send sql and fetch the whole answer.  0, or the error's number. */
+static unsigned
+query(struct db *db, const char *sql, size_t len, int64_t until)
+{
+	return mysql_send_query(db->my, sql, len) != 0 ? mysql_errno(db->my) : receive(db, until);
 }
 
 static const char *
@@ -561,6 +571,22 @@ is_down(unsigned e)
 	       || e == ER_GET_ERRNO;
 }
 
+/* The answer to the call at hand, which may be on its way already.  0, or the error's number. */
+static unsigned
+answer(struct db *db, int64_t until)
+{
+	unsigned e;
+
+	if (db->sent) {
+		db->sent = false;
+		e = db->send_error != 0 ? db->send_error : receive(db, until);
+		if (!is_replaced(e))
+			return e;
+		db_done(db);
+	}
+	return query_replaced(db, db->sql.p, db->sql.len, until);
+}
+
 /*
  * One call, with its further attempts.  *in_doubt: an earlier one was sent
  * and its answer never came.
@@ -573,20 +599,21 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 	unsigned e;
 	int attempt;
 
-	if (!may_try(db->conf)) {
+	if (!db->sent && !may_try(db->conf)) {
 		snprintf(db->reason, sizeof(db->reason), "the database does not answer");
 		return DB_DOWN;
 	}
 	snprintf(db->reason, sizeof(db->reason), "no time was left");
 	for (attempt = 0; attempt < TRIES && db_now_ms() < until; attempt++) {
-		if ((st = ready(db, until)) == DB_DOWN && *in_doubt) {
+		st = db->sent ? DB_OK : ready(db, until);
+		if (st == DB_DOWN && *in_doubt) {
 			pause_ms(100);
 			continue;
 		}
 		if (st != DB_OK)
 			return st;
 		sent = db_now_ms();
-		if ((e = query_replaced(db, db->sql.p, db->sql.len, until)) == 0)
+		if ((e = answer(db, until)) == 0)
 			return DB_OK;
 		snprintf(db->reason, sizeof(db->reason), "%s: %s", db->name, error_text(db, e));
 		log_line(LOG_WARN, request_id, "db: error %u: %s", e, db->reason);
@@ -614,14 +641,34 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 	return DB_DOWN;
 }
 
-enum db_status
-db_exec(struct db *db, enum db_mode mode, const char *request_id)
+static int64_t
+deadline(const struct db *db)
 {
-	int64_t until = db->until_ms != 0 ? db->until_ms : db_now_ms() + db->conf->deadline_ms;
+	return db->until_ms != 0 ? db->until_ms : db_now_ms() + db->conf->deadline_ms;
+}
+
+void
+db_send(struct db *db)
+{
+	int64_t until = deadline(db);
+
+	buf_str(&db->sql, ")");
+	/* what is not fine now, db_receive meets again and tells */
+	if (db->sql.failed || db_now_ms() >= until || !may_try(db->conf)
+	    || ready(db, until) != DB_OK)
+		return;
+	db->sent = true;
+	db->send_error =
+	    mysql_send_query(db->my, db->sql.p, db->sql.len) != 0 ? mysql_errno(db->my) : 0;
+}
+
+enum db_status
+db_receive(struct db *db, enum db_mode mode, const char *request_id)
+{
+	int64_t until = deadline(db);
 	bool in_doubt = false;
 	enum db_status st;
 
-	buf_str(&db->sql, ")");
 	if (db->sql.failed) {
 		snprintf(db->reason, sizeof(db->reason), "out of memory");
 		return DB_FAILED;
@@ -631,6 +678,13 @@ db_exec(struct db *db, enum db_mode mode, const char *request_id)
 		atomic_store(&db->conf->bad_until_ms, 0);
 	/* whatever a later attempt came to, the first may have been done */
 	return st != DB_OK && in_doubt && mode != DB_READ ? DB_UNKNOWN : st;
+}
+
+enum db_status
+db_exec(struct db *db, enum db_mode mode, const char *request_id)
+{
+	buf_str(&db->sql, ")");
+	return db_receive(db, mode, request_id);
 }
 
 /* ---- the result ---- */

@@ -73,6 +73,17 @@ void db_null(struct db *db);
  */
 enum db_status db_exec(struct db *db, enum db_mode mode, const char *request_id);
 
+/*
+ * The same in two steps, for a caller that has other things to do while the
+ * database works: db_send puts the call on its way if the database is there,
+ * db_receive waits for the answer and does everything else that db_exec does.
+ * The deadline begins with each step.  What was sent is executed whether or not
+ * db_receive is called; a db_call before it gives the answer up, and the
+ * connection with it.
+ */
+void db_send(struct db *db);
+enum db_status db_receive(struct db *db, enum db_mode mode, const char *request_id);
+
 /* The reason of the last db_exec that was not DB_OK, for people. */
 const char *db_reason(const struct db *db);
 

@@ -42,6 +42,7 @@ struct outbox {
 	const volatile sig_atomic_t *stop;
 	struct item *items; /* conf->batch of them, n in use */
 	size_t n;
+	struct item *settling; /* the one whose settlement the database is busy with, or NULL */
 	int64_t claimed_ms;
 	struct mail **mails; /* what smtp_send gets */
 	size_t *of_mail;     /* and whose they are */
@@ -101,9 +102,9 @@ random_number(void)
 
 /* Say it once per change that the database is gone, or back. */
 static bool
-executed(struct outbox *o, enum db_mode mode, const char *request_id)
+is_fine(struct outbox *o, enum db_status status)
 {
-	bool ok = db_exec(o->db, mode, request_id) == DB_OK;
+	bool ok = status == DB_OK;
 
 	if (!ok && !o->lost_database)
 		log_line(
@@ -114,11 +115,11 @@ executed(struct outbox *o, enum db_mode mode, const char *request_id)
 	return ok;
 }
 
-/* Like executed, for procedures that answer with one number. */
+/* For procedures that answer with one number: what db_exec or db_receive came to. */
 static bool
-answered(struct outbox *o, long long *number, const char *request_id)
+answered(struct outbox *o, enum db_status status, long long *number)
 {
-	bool ok = executed(o, DB_KEYED, request_id);
+	bool ok = is_fine(o, status);
 
 	if (ok)
 		*number = db_row(o->db) ? db_number(o->db, 0) : 0;
@@ -126,14 +127,45 @@ answered(struct outbox *o, long long *number, const char *request_id)
 	return ok;
 }
 
+/*
+ * Wait for what settle began.  true: there was nothing, or it is recorded, or
+ * somebody else's by now, which is no fault: the lease ran out and a repeat bears
+ * the same Message-ID.  Comes before every other call.
+ */
+static bool
+settled(struct outbox *o)
+{
+	struct item *it = o->settling;
+	long long rows;
+
+	if (it == NULL)
+		return true;
+	o->settling = NULL;
+	if (!answered(o, db_receive(o->db, DB_KEYED, it->request_id), &rows))
+		return false;
+	it->settled = true;
+	if (rows == 0)
+		log_line(LOG_WARN, it->request_id,
+		    "mail %lld: %s, but the lease was not ours any more", it->id,
+		    fate_name[it->fate]);
+	else if (it->fate == FATE_SENT)
+		log_line(LOG_DEBUG, it->request_id, "mail %lld: SENT", it->id);
+	else
+		log_line(it->fate == FATE_DEAD ? LOG_ERROR : LOG_WARN, it->request_id,
+		    "mail %lld: %s: %s", it->id, fate_name[it->fate], it->reason);
+	return true;
+}
+
 bool
 outbox_release(struct outbox *o)
 {
 	long long released;
 
+	if (!settled(o))
+		return false;
 	db_call(o->db, "outbox_release");
 	db_bytes(o->db, o->owner->b, sizeof(o->owner->b));
-	if (!answered(o, &released, NULL))
+	if (!answered(o, db_exec(o->db, DB_KEYED, NULL), &released))
 		return false;
 	if (released > 0)
 		log_line(LOG_INFO, NULL, "released %lld mails", released);
@@ -141,14 +173,15 @@ outbox_release(struct outbox *o)
 }
 
 /*
- * Record what became of a mail.  true: done, or somebody else's by now, which
- * is no fault: the lease ran out and a repeat bears the same Message-ID.
+ * Record what became of a mail: at once sent to the database, which has until
+ * the next mail's text to do it.  false: the one before is not recorded, and this
+ * one is left alone.
  */
 static bool
 settle(struct outbox *o, struct item *it)
 {
-	long long settled;
-
+	if (!settled(o))
+		return false;
 	db_call(o->db, "outbox_settle");
 	db_int(o->db, it->id);
 	db_bytes(o->db, o->owner->b, sizeof(o->owner->b));
@@ -158,18 +191,8 @@ settle(struct outbox *o, struct item *it)
 	else
 		db_utf8(o->db, it->reason, strlen(it->reason));
 	db_int(o->db, it->delay_s);
-	if (!answered(o, &settled, it->request_id))
-		return false;
-	it->settled = true;
-	if (settled == 0)
-		log_line(LOG_WARN, it->request_id,
-		    "mail %lld: %s, but the lease was not ours any more", it->id,
-		    fate_name[it->fate]);
-	else if (it->fate == FATE_SENT)
-		log_line(LOG_DEBUG, it->request_id, "mail %lld: SENT", it->id);
-	else
-		log_line(it->fate == FATE_DEAD ? LOG_ERROR : LOG_WARN, it->request_id,
-		    "mail %lld: %s: %s", it->id, fate_name[it->fate], it->reason);
+	db_send(o->db);
+	o->settling = it;
 	return true;
 }
 
@@ -216,10 +239,11 @@ outbox_finish(struct outbox *o)
 	for (i = 0; i < o->n; i++) {
 		if (o->items[i].fate == FATE_NONE)
 			release = true;
-		else if (!o->items[i].settled && !settle(o, &o->items[i]))
+		else if (!o->items[i].settled && o->settling != &o->items[i]
+			 && !settle(o, &o->items[i]))
 			return false;
 	}
-	if (release && !outbox_release(o))
+	if (!settled(o) || (release && !outbox_release(o)))
 		return false;
 	for (i = 0; i < o->n; i++)
 		mail_free(&o->items[i].mail);
@@ -302,7 +326,7 @@ claim(struct outbox *o)
 	db_int(o->db, o->conf->batch);
 	db_int(o->db, o->conf->lease_s);
 	o->claimed_ms = db_now_ms();
-	o->stray = !(ok = executed(o, DB_ONCE, NULL));
+	o->stray = !(ok = is_fine(o, db_exec(o->db, DB_ONCE, NULL)));
 	while (ok && o->n < (size_t)o->conf->batch && db_row(o->db))
 		take_row(o, &o->items[o->n++]);
 	db_done(o->db);
@@ -318,7 +342,8 @@ may_send(void *arg, size_t i)
 	struct item *it = &o->items[o->of_mail[i]];
 	long long held;
 
-	if (*o->stop)
+	/* None goes out while an earlier one is not recorded: a crash repeats one at most. */
+	if (!settled(o) || *o->stop)
 		return false;
 	/* In the first tenth of its lease it is held, whoever asks: no need to. */
 	if (db_now_ms() - o->claimed_ms < (int64_t)o->conf->lease_s * 100)
@@ -327,7 +352,7 @@ may_send(void *arg, size_t i)
 	db_int(o->db, it->id);
 	db_bytes(o->db, o->owner->b, sizeof(o->owner->b));
 	db_int(o->db, o->conf->lease_s);
-	if (!answered(o, &held, it->request_id))
+	if (!answered(o, db_exec(o->db, DB_KEYED, it->request_id), &held))
 		return false;
 	if (held == 0)
 		log_line(LOG_WARN, it->request_id,

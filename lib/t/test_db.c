@@ -15,6 +15,7 @@
 /* What a test has: the configuration that its connections share, and one. */
 static struct db_conf conf;
 static struct db *db;
+static bool two_steps; /* db_send and db_receive instead of db_exec */
 
 static void
 begin_at(const char *hosts, int deadline_ms)
@@ -49,7 +50,10 @@ call(enum db_mode mode)
 {
 	db_call(db, "thing_do");
 	db_int(db, 1);
-	return db_exec(db, mode, "req-1");
+	if (!two_steps)
+		return db_exec(db, mode, "req-1");
+	db_send(db);
+	return db_receive(db, mode, "req-1");
 }
 
 static const char *
@@ -606,6 +610,145 @@ db_keeps_the_deadline_with_many_hosts(void)
 	within("four that don't answer", DB_READ, 2500);
 	end();
 }
+
+/* ---- sending and receiving, with something in between ---- */
+
+int
+db_in_two_steps(void)
+{
+	two_steps = true;
+	return 0;
+}
+
+int
+db_in_one_step(void)
+{
+	two_steps = false;
+	return 0;
+}
+
+static void
+send_call(const char *procedure)
+{
+	db_call(db, procedure);
+	db_int(db, 1);
+	db_send(db);
+}
+
+static void
+db_has_sent_before_it_is_asked_for_the_answer(void)
+{
+	static const char *const values[] = {"7"};
+	int64_t start;
+
+	BEGIN(3000, {.kind = FAKE_NO_ROWS},
+	    {.kind = FAKE_ROWS, .columns = 1, .nrows = 1, .values = values, .delay_ms = 300},
+	    {.kind = FAKE_NO_ROWS});
+	ends("the connection is there", DB_ONCE, DB_OK, 1);
+	start = db_now_ms();
+	send_call("thing_do");
+	CHECK(check_since(start) < 200, "sending waited for the answer: %lld ms",
+	    (long long)check_since(start));
+	check_pause(200);
+	CHECK(fakedb_calls() == 2, "sent %u times", fakedb_calls() - 1);
+	check_pause(200);
+	start = db_now_ms();
+	CHECK(db_receive(db, DB_ONCE, NULL) == DB_OK && db_row(db) && db_number(db, 0) == 7,
+	    "its row: %s", db_reason(db));
+	CHECK(check_since(start) < 100, "it was here: %lld ms", (long long)check_since(start));
+	db_done(db);
+	ends("the next", DB_ONCE, DB_OK, 3);
+	CHECK(fakedb_connections() == 1, "%u connections", fakedb_connections());
+	end();
+}
+
+/* What lies between the steps is not the database's fault. */
+static void
+db_takes_an_answer_however_late_it_is_asked_for(void)
+{
+	BEGIN(1000, {.kind = FAKE_NO_ROWS}, {.kind = FAKE_ERROR, .error = 1213},
+	    {.kind = FAKE_NO_ROWS});
+	send_call("thing_do");
+	check_pause(1200);
+	CHECK(db_receive(db, DB_ONCE, NULL) == DB_OK, "%s", db_reason(db));
+	send_call("thing_do");
+	check_pause(1200);
+	CHECK(db_receive(db, DB_ONCE, NULL) == DB_OK, "a deadlock, and then: %s", db_reason(db));
+	CHECK(fakedb_calls() == 3 && fakedb_connections() == 1, "%u calls, %u connections",
+	    fakedb_calls(), fakedb_connections());
+	CHECK(conf.bad_until_ms == 0, "the database is not to blame");
+	end();
+}
+
+static void
+db_tells_of_a_connection_that_was_lost_between_the_steps(void)
+{
+	static const struct {
+		enum db_mode mode;
+		enum db_status want;
+		unsigned calls;
+	} cases[] = {{DB_ONCE, DB_UNKNOWN, 1}, {DB_KEYED, DB_OK, 2}, {DB_READ, DB_OK, 2}};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		BEGIN(3000, {.kind = FAKE_HANG}, {.kind = FAKE_NO_ROWS});
+		send_call("thing_do");
+		check_pause(50);
+		fakedb_drop_all();
+		CHECK(db_receive(db, cases[i].mode, NULL) == cases[i].want, "mode %zu: %s", i,
+		    db_reason(db));
+		CHECK(
+		    fakedb_calls() == cases[i].calls, "mode %zu: sent %u times", i, fakedb_calls());
+		end();
+	}
+}
+
+/* Nobody asked for the answer: the next call must not take it for its own. */
+static void
+db_gives_up_an_answer_that_nobody_wants(void)
+{
+	static const char *const first[] = {"1"}, *const second[] = {"2"};
+
+	BEGIN(3000, {.kind = FAKE_ROWS, .columns = 1, .nrows = 1, .values = first},
+	    {.kind = FAKE_ROWS, .columns = 1, .nrows = 1, .values = second});
+	send_call("thing_do");
+	check_pause(50);
+	db_call(db, "other_do");
+	CHECK(db_exec(db, DB_READ, NULL) == DB_OK && db_row(db) && db_number(db, 0) == 2,
+	    "its own row: %s", db_reason(db));
+	CHECK(fakedb_calls() == 2 && fakedb_connections() == 2, "%u calls, %u connections",
+	    fakedb_calls(), fakedb_connections());
+	send_call("thing_do");
+	check_pause(50);
+	end();
+}
+
+CU_TestInfo tests_db_in_two_steps[] = {
+    TEST(db_has_sent_before_it_is_asked_for_the_answer),
+    TEST(db_takes_an_answer_however_late_it_is_asked_for),
+    NUMBERED("E085", db_tells_of_a_connection_that_was_lost_between_the_steps),
+    TEST(db_gives_up_an_answer_that_nobody_wants),
+    TEST(db_gives_rows_with_lengths_and_nulls),
+    NUMBERED("E021", db_tries_again_after_a_collision),
+    NUMBERED("E021", db_gives_up_after_many_collisions),
+    TEST(db_fails_at_once_on_other_errors),
+    TEST(db_waits_for_a_procedure_that_is_replaced),
+    NUMBERED("E087", db_calls_again_where_a_farewell_met_the_call),
+    NUMBERED("E086", db_leaves_a_server_that_cannot_write),
+    NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write),
+    NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done),
+    NUMBERED("E085", db_stays_in_doubt_after_a_retry),
+    NUMBERED("E085 E086", db_stays_in_doubt_whatever_the_second_try_comes_to),
+    NUMBERED("E085 E094", db_stays_in_doubt_where_the_schema_changes),
+    NUMBERED("E085", db_sends_again_what_may_be_done_again),
+    NUMBERED("E085", db_knows_no_outcome_of_a_keyed_write_where_it_finds_none),
+    NUMBERED("E087", db_connects_again_when_the_old_connection_is_stale),
+    NUMBERED("E094", db_refuses_another_schema),
+    NUMBERED("E083", db_is_down_at_once_where_nobody_listens),
+    NUMBERED("E084", db_gives_up_a_call_that_is_not_answered),
+    TEST(db_does_nothing_when_no_time_is_left),
+    CU_TEST_INFO_NULL,
+};
 
 CU_TestInfo tests_db[] = {
     TEST(db_sends_arguments_as_literals),
