@@ -1,7 +1,8 @@
 """The same system on MySQL: a container of the image that LOYALTY_MYSQL names is its database, over TLS.
 
 LOYALTY_MYSQL=mysql:9.7 t/run rooms points …  All other parts run natively; the MariaDB that native/stack starts
-is migrated too, and idle.  Tests that stop, starve or imitate a MariaDB (faults, notifier) are not for this."""
+is migrated too, and idle.  LOYALTY_MYSQL=mysql:9.7 t/run notifier: a notifier and that database alone.  Tests that starve
+or imitate a MariaDB (faults, but for test_killed) are not for this."""
 
 import os
 import secrets
@@ -22,56 +23,54 @@ def tool(*command, check=True, **env):
     return done.stdout.strip()
 
 
-def authority(folder):
+def authority(folder, **env):
     """A CA of its own and a certificate for 127.0.0.1 and db: MySQL's own has no name in it."""
-    tool("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=a CA of the tests",
-         "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
+    tool("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "4", "-subj", "/CN=a CA of the tests",
+         "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem", **env)
     tool("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=db", "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr")
     (folder / "names").write_text("subjectAltName=DNS:db,DNS:localhost,IP:127.0.0.1\n")
-    tool("openssl", "x509", "-req", "-days", "2", "-in", f"{folder}/server.csr", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key",
-         "-CAcreateserial", "-extfile", f"{folder}/names", "-out", f"{folder}/server.pem")
+    tool("openssl", "x509", "-req", "-days", "4", "-in", f"{folder}/server.csr", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key",
+         "-CAcreateserial", "-extfile", f"{folder}/names", "-out", f"{folder}/server.pem", **env)
     for file in folder.iterdir():
         file.chmod(0o444)
 
 
-class OnMySQL(Stack):
+class MySQLServer:
+    """What a Stack needs for its database to be that container; comes before it among the bases."""
+
     image = os.environ.get("LOYALTY_MYSQL", "")
     server = None
+    data = ("--volume", "/var/lib/mysql")  # what docker run is told of its files,
+    more = ()  # and of what a test needs
+    issued = {}  # for openssl
 
-    def up(self):
-        try:
-            self.start_server()
-            self.set_env(**self.db_settings())
-            return super().up()
-        except BaseException:
-            self.remove_server()
-            shutil.rmtree(self.var, ignore_errors=True)
-            raise
-
-    def start_server(self):
-        """The server, and in it the schema, with passwords that native/stack then finds."""
+    def start_server(self, *migrate):
+        """The server, and in it the schema, with passwords that native/stack then finds.  migrate: arguments of mysql/migrate."""
         folder = self.var / "secrets"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         for name in PASSWORDS:
             (folder / f"db-{name}").write_text(secrets.token_hex(16) + "\n")
         (self.var / ROOT).write_text(secrets.token_hex(16) + "\n")
         tls = self.var / "db-tls"
         tls.mkdir()
         tls.chmod(0o755)  # whatever the umask: the server is no root
-        authority(tls)
+        authority(tls, **self.issued)
         for file in [self.var / ROOT, *folder.iterdir()]:
             file.chmod(0o400)
+        sockets = self.var / "mysqld"
+        sockets.mkdir()
+        sockets.chmod(0o777)  # the server's user is another one; what is above is ours alone
         self.db_port = free_port()
         # as the compose project has it: not root, no capability, nothing but TLS, the binary log on
         self.server = tool(
             "docker", "run", "--detach", "--user", "mysql", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
-            "--memory", "1g", "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/var/run/mysqld:uid=999,gid=999,mode=0755",
-            "--volume", f"{tls}:/tls:ro", "--volume", "/var/lib/mysql", "--publish", f"127.0.0.1:{self.db_port}:3306", "--restart", "unless-stopped",
+            "--memory", "1g", "--tmpfs", "/tmp:mode=1777", "--volume", f"{sockets}:/var/run/mysqld",
+            "--volume", f"{tls}:/tls:ro", *self.data, *self.more, "--publish", f"127.0.0.1:{self.db_port}:3306", "--restart", "unless-stopped",
             "--env", "MYSQL_ROOT_PASSWORD=" + self.root_password(), self.image,
             "--innodb-buffer-pool-size=256M", "--innodb-numa-interleave=OFF", "--mysqlx=OFF", "--temptable-max-ram=64M",
             "--require-secure-transport=ON", "--ssl-ca=/tls/ca.pem", "--ssl-cert=/tls/server.pem", "--ssl-key=/tls/server.key").splitlines()[-1]
         until(self.server_answers, 90, 0.3, "MySQL")
-        tool(str(TOP / "mysql" / "migrate"), "--demo", **self.db_environment())
+        tool(str(TOP / "mysql" / "migrate"), *migrate, **self.db_environment())
 
     def server_answers(self):
         try:
@@ -88,12 +87,6 @@ class OnMySQL(Stack):
             tool("docker", "rm", "--force", "--volumes", self.server)
             self.server = None
 
-    def down(self):
-        try:
-            super().down()
-        finally:
-            self.remove_server()
-
     def root_password(self):
         return (self.var / ROOT).read_text().strip()
 
@@ -105,6 +98,10 @@ class OnMySQL(Stack):
 
     def db_settings(self):
         return {"LOYALTY_DB_HOSTS": f"127.0.0.1:{self.db_port}", "LOYALTY_DB_TLS_CA": self.db_ca}
+
+    @property
+    def db_socket(self):
+        return str(self.var / "mysqld" / "mysqld.sock")
 
     def db_environment(self):
         return {"LOYALTY_DB_HOST": "127.0.0.1", "LOYALTY_DB_PORT": str(self.db_port), "LOYALTY_DB_TLS_CA": self.db_ca,
@@ -136,6 +133,8 @@ class OnMySQL(Stack):
         for schema, table, check in checks:
             cursor.execute(f"ALTER TABLE {schema}.{table} ALTER CHECK {check} ENFORCED")
 
+    isolation_variable = "transaction_isolation"
+
     def session(self, connection):
         with connection.cursor() as c:
             c.execute("SELECT @@transaction_isolation, IF(@@transaction_read_only, 'ON', 'OFF')")
@@ -144,6 +143,34 @@ class OnMySQL(Stack):
         return open_, isolation, read_only
 
     # -- its process ------------------------------------------------------------------------------
+
+    def stop_server(self, sig="TERM"):
+        """It stays stopped."""
+        self.close_db()
+        tool("docker", "kill", "--signal", sig, self.server)
+        tool("docker", "wait", self.server)
+
+    def start_stopped_server(self):
+        tool("docker", "start", self.server)
+        until(self.server_answers, 90, 0.3, "MySQL")
+
+
+class OnMySQL(MySQLServer, Stack):
+    def up(self):
+        try:
+            self.start_server("--demo")
+            self.set_env(**self.db_settings())
+            return super().up()
+        except BaseException:
+            self.remove_server()
+            shutil.rmtree(self.var, ignore_errors=True)
+            raise
+
+    def down(self):
+        try:
+            super().down()
+        finally:
+            self.remove_server()
 
     def restart(self, name):
         if name != "db":

@@ -348,6 +348,8 @@ class Stack:
         yield
         cursor.execute("SET SESSION check_constraint_checks = 1")
 
+    isolation_variable = "tx_isolation"
+
     def session(self, connection):
         """Of a connection: is a transaction open, the isolation level, is it read-only."""
         with connection.cursor() as c:

@@ -1,13 +1,11 @@
 """What each container may do, may use, and does use"""
 
 import subprocess
-import threading
 import time
 
 import pytest
 
 from composed import OURS, docker
-from mixed import Mixed, during
 from stack import until
 
 LASTING = [*OURS, "mysql"]
@@ -74,43 +72,6 @@ def test_images_are_small(stack):
 def test_up_to_ready_takes_less_than_a_minute(stack):
     print(f"\nup to ready: {stack.took:.1f} s")
     assert stack.took < 60
-
-
-def memory(stack):
-    """Of each container: what the kernel says it has, without what it could give back at once (the page cache)."""
-    lines = subprocess.run(["docker", "stats", "--no-stream", "--format", "{{.ID}} {{.MemUsage}}",
-                            *[id_ for name in LASTING for id_ in stack.containers(name)]], capture_output=True, text=True, timeout=60).stdout
-    units = {"B": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
-    used = {}
-    for line in lines.splitlines():
-        id_, amount = line.split()[:2]
-        number = amount.rstrip("BKMGi")
-        used[id_] = float(number) * units[amount[len(number):]]
-    return {name: max(used[id_[:12]] for id_ in stack.containers(name)) for name in LASTING}
-
-
-def test_memory_stays_within_bounds_under_load(stack):
-    peak = {}
-    done = threading.Event()
-
-    def watch():
-        while not done.is_set():
-            for name, used in memory(stack).items():
-                peak[name] = max(peak.get(name, 0), used)
-
-    watcher = threading.Thread(target=watch)
-    with Mixed(stack, n=24, seed=3, pause=0) as load:
-        watcher.start()
-        try:
-            during(load, 20)
-        finally:
-            done.set()
-            watcher.join(60)
-    print("\n" + "\n".join(f"memory {name}: {used / MIB:.1f} MiB" for name, used in peak.items()))
-    assert set(peak) == set(LASTING)
-    assert peak.pop("mysql") < 700 * MIB
-    assert peak.pop("console") < 128 * MIB
-    assert max(peak.values()) < 64 * MIB, peak
 
 
 def test_nothing_waits_for_a_name_that_is_gone(stack):

@@ -10,6 +10,7 @@ import pytest
 
 import byhand
 from invariants import mails_went
+from mysqld import MySQLServer
 from stack import until
 
 HOUR = 3600
@@ -17,22 +18,30 @@ HOUR = 3600
 
 class Clock:
     def __init__(self, folder):
+        folder.mkdir()
+        folder.chmod(0o755)  # for a server that is another user, in a container
         self.file = folder / "clock"
         self.file.write_bytes(struct.pack("q", 0))
+        self.file.chmod(0o644)
         library = folder / "clock.so"
         subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(Path(__file__).with_name("clock.c"))], check=True)
+        library.chmod(0o755)
         self.env = {"LD_PRELOAD": str(library), "TEST_CLOCK": str(self.file)}
 
     def set(self, seconds):
         with open(self.file, "r+b") as f:
             f.write(struct.pack("q", seconds))
+        return self
 
 
 @pytest.fixture(scope="module")
 def timed(make_stack):
-    with make_stack() as s:
-        clock = s.clock = Clock(s.var)
-        parts = [byhand.database(s, env=clock.env)]
+    s = make_stack()
+    clock = s.clock = Clock(s.var / "clock")
+    s.issued = Clock(s.var / "issued").set(-48 * HOUR).env  # the database's certificate must be valid at all times that come
+    s.more = ("--volume", f"{s.var}/clock:/clock:ro", "--env", "LD_PRELOAD=/clock/clock.so", "--env", "TEST_CLOCK=/clock/clock")
+    with s:
+        parts = [] if isinstance(s, MySQLServer) else [byhand.database(s, env=clock.env)]
         parts += [byhand.service(s, name, clock.env) for name in ("rooms", "points")]
         try:
             s.ready()

@@ -21,7 +21,7 @@ def faulty(make_stack):
     """A stack whose services reach the database through a Proxy."""
     with make_stack() as s:
         s.proxy = Proxy(str(s.var / "run" / "proxy.sock"), s.db_socket)
-        s.set_env(LOYALTY_DB_HOSTS=s.proxy.path)
+        s.set_env(LOYALTY_DB_HOSTS=s.proxy.path, LOYALTY_DB_TLS_CA=None)
         for name in ("rooms", "points"):
             s.restart(name)
         s.ready()
@@ -469,7 +469,7 @@ def test_unexpected_error_of_the_database_is_500_and_nothing_more_is_told(faulty
 
 def test_E088_E092_services_set_their_session_whatever_the_servers_settings(faulty):
     import datetime
-    names = {"sql_mode": "", "time_zone": "-08:00", "autocommit": "0", "tx_isolation": "SERIALIZABLE", "innodb_lock_wait_timeout": "50",
+    names = {"sql_mode": "", "time_zone": "-08:00", "autocommit": "0", faulty.isolation_variable: "SERIALIZABLE", "innodb_lock_wait_timeout": "50",
              "collation_connection": "latin1_swedish_ci", "character_set_client": "latin1"}
     old = {name: faulty.value(f"SELECT @@GLOBAL.{name}") for name in names}
     try:

@@ -8,6 +8,7 @@ import time
 import uuid
 from pathlib import Path
 
+from mysqld import MySQLServer
 from stack import TOP, Stack, until
 
 
@@ -82,7 +83,7 @@ class Bench(Stack):
     def environment_for(self, relay, **settings):
         env = {
             "PATH": os.environ["PATH"],
-            "LOYALTY_DB_HOSTS": self.db_socket,
+            **self.db_settings(),
             "LOYALTY_DB_PASSWORD_FILE": str(self.var / "secrets" / "db-notifier"),
             "LOYALTY_SMTP_HOST": f"127.0.0.1:{relay if isinstance(relay, int) else relay.port}",
             "LOYALTY_SMTP_TLS": "off",
@@ -178,6 +179,34 @@ class Bench(Stack):
     def sent(self, count, seconds=15):
         """Wait until so many rows are SENT."""
         until(lambda: self.statuses().get("SENT", 0) >= count, seconds, 0.05, f"{count} SENT, there are {self.statuses()}")
+
+
+class BenchOnMySQL(MySQLServer, Bench):
+    """The same, with a container of LOYALTY_MYSQL as its database."""
+
+    def up(self):
+        for name in ("run", "log"):
+            (self.var / name).mkdir()
+        self.notifiers = []
+        try:
+            self.start_server()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def start_db(self):
+        self.start_stopped_server()
+
+    def stop_db(self, sig=signal.SIGTERM):
+        self.stop_server(sig.name)
+
+    def down(self):
+        import shutil
+        self.end_notifiers()
+        self.remove_server()
+        if not os.environ.get("LOYALTY_KEEP"):
+            shutil.rmtree(self.var, ignore_errors=True)
 
 
 class Notifier:

@@ -11,13 +11,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench import Bench  # noqa: E402
+from bench import Bench, BenchOnMySQL  # noqa: E402
 from relay import Relay  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def one_bench():
-    with Bench() as b:
+    with (BenchOnMySQL if BenchOnMySQL.image else Bench)() as b:
         yield b
         assert not b.sanitizer_reports(), b.sanitizer_reports()
 

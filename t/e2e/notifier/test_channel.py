@@ -377,15 +377,13 @@ def test_database_lost_after_the_250_is_marked_when_it_is_back(bench, relay):
     def cut(mail):
         if state["first"]:
             state["first"] = False
-            bench.server.send_signal(signal.SIGKILL)
-            bench.server.wait(10)
+            bench.stop_db(signal.SIGKILL)
 
     r = relay(data=cut)
     bench.reservation()
     bench.reservation()
     n = bench.notifier(r)
     n.logged("the database can't be used, trying on")
-    bench.close_db()
     time.sleep(1)
     bench.start_db()
     bench.sent(2, 20)
