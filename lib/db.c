@@ -604,7 +604,7 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 		return DB_DOWN;
 	}
 	snprintf(db->reason, sizeof(db->reason), "no time was left");
-	for (attempt = 0; attempt < TRIES && db_now_ms() < until; attempt++) {
+	for (attempt = 0; attempt < TRIES && (db->sent || db_now_ms() < until); attempt++) {
 		st = db->sent ? DB_OK : ready(db, until);
 		if (st == DB_DOWN && *in_doubt) {
 			pause_ms(100);

@@ -680,6 +680,23 @@ db_takes_an_answer_however_late_it_is_asked_for(void)
 	end();
 }
 
+/* Sent is sent: what became of it, nobody may say if the answer is not here. */
+static void
+db_is_in_doubt_where_no_time_is_left_for_an_answer(void)
+{
+	BEGIN(3000, {.kind = FAKE_NO_ROWS}, {.kind = FAKE_HANG});
+	send_call("thing_do");
+	check_pause(50);
+	db_until(db, db_now_ms() - 1);
+	CHECK(db_receive(db, DB_ONCE, NULL) == DB_OK, "it was here: %s", db_reason(db));
+	db_until(db, 0);
+	send_call("thing_do");
+	check_pause(50);
+	db_until(db, db_now_ms() - 1);
+	CHECK(db_receive(db, DB_ONCE, NULL) == DB_UNKNOWN, "%s", db_reason(db));
+	end();
+}
+
 static void
 db_tells_of_a_connection_that_was_lost_between_the_steps(void)
 {
@@ -726,6 +743,7 @@ db_gives_up_an_answer_that_nobody_wants(void)
 CU_TestInfo tests_db_in_two_steps[] = {
     TEST(db_has_sent_before_it_is_asked_for_the_answer),
     TEST(db_takes_an_answer_however_late_it_is_asked_for),
+    NUMBERED("E085", db_is_in_doubt_where_no_time_is_left_for_an_answer),
     NUMBERED("E085", db_tells_of_a_connection_that_was_lost_between_the_steps),
     TEST(db_gives_up_an_answer_that_nobody_wants),
     TEST(db_gives_rows_with_lengths_and_nulls),

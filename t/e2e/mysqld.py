@@ -1,8 +1,7 @@
 """The same system on MySQL: a container of the image that LOYALTY_MYSQL names is its database, over TLS.
 
 LOYALTY_MYSQL=mysql:9.7 t/run rooms points …  All other parts run natively; the MariaDB that native/stack starts
-is migrated too, and idle.  LOYALTY_MYSQL=mysql:9.7 t/run notifier: a notifier and that database alone.  Tests that starve
-or imitate a MariaDB (faults, but for test_killed) are not for this."""
+is migrated too, and idle.  LOYALTY_MYSQL=mysql:9.7 t/run notifier: a notifier and that database alone."""
 
 import os
 import secrets
