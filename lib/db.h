@@ -84,7 +84,7 @@ enum db_status db_exec(struct db *db, enum db_mode mode, const char *request_id)
 void db_send(struct db *db);
 enum db_status db_receive(struct db *db, enum db_mode mode, const char *request_id);
 
-/* The reason of the last db_exec that was not DB_OK, for people. */
+/* The reason of the last db_exec or db_receive that was not DB_OK, for people. */
 const char *db_reason(const struct db *db);
 
 /* Step to the next row; to the next result, for a procedure that has several. */

@@ -740,60 +740,48 @@ db_gives_up_an_answer_that_nobody_wants(void)
 	end();
 }
 
+/* What db_exec does, and so do db_send and db_receive. */
+/* clang-format off */
+#define IN_BOTH_WAYS \
+	TEST(db_gives_rows_with_lengths_and_nulls), \
+	NUMBERED("E021", db_tries_again_after_a_collision), \
+	NUMBERED("E021", db_gives_up_after_many_collisions), \
+	TEST(db_fails_at_once_on_other_errors), \
+	TEST(db_waits_for_a_procedure_that_is_replaced), \
+	NUMBERED("E087", db_calls_again_where_a_farewell_met_the_call), \
+	NUMBERED("E086", db_leaves_a_server_that_cannot_write), \
+	NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write), \
+	NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done), \
+	NUMBERED("E085", db_stays_in_doubt_after_a_retry), \
+	NUMBERED("E085 E086", db_stays_in_doubt_whatever_the_second_try_comes_to), \
+	NUMBERED("E085 E094", db_stays_in_doubt_where_the_schema_changes), \
+	NUMBERED("E085", db_sends_again_what_may_be_done_again), \
+	NUMBERED("E085", db_knows_no_outcome_of_a_keyed_write_where_it_finds_none), \
+	NUMBERED("E087", db_connects_again_when_the_old_connection_is_stale), \
+	NUMBERED("E094", db_refuses_another_schema), \
+	NUMBERED("E083", db_is_down_at_once_where_nobody_listens), \
+	NUMBERED("E084", db_gives_up_a_call_that_is_not_answered), \
+	TEST(db_does_nothing_when_no_time_is_left)
+/* clang-format on */
+
 CU_TestInfo tests_db_in_two_steps[] = {
     TEST(db_has_sent_before_it_is_asked_for_the_answer),
     TEST(db_takes_an_answer_however_late_it_is_asked_for),
     NUMBERED("E085", db_is_in_doubt_where_no_time_is_left_for_an_answer),
     NUMBERED("E085", db_tells_of_a_connection_that_was_lost_between_the_steps),
     TEST(db_gives_up_an_answer_that_nobody_wants),
-    TEST(db_gives_rows_with_lengths_and_nulls),
-    NUMBERED("E021", db_tries_again_after_a_collision),
-    NUMBERED("E021", db_gives_up_after_many_collisions),
-    TEST(db_fails_at_once_on_other_errors),
-    TEST(db_waits_for_a_procedure_that_is_replaced),
-    NUMBERED("E087", db_calls_again_where_a_farewell_met_the_call),
-    NUMBERED("E086", db_leaves_a_server_that_cannot_write),
-    NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write),
-    NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done),
-    NUMBERED("E085", db_stays_in_doubt_after_a_retry),
-    NUMBERED("E085 E086", db_stays_in_doubt_whatever_the_second_try_comes_to),
-    NUMBERED("E085 E094", db_stays_in_doubt_where_the_schema_changes),
-    NUMBERED("E085", db_sends_again_what_may_be_done_again),
-    NUMBERED("E085", db_knows_no_outcome_of_a_keyed_write_where_it_finds_none),
-    NUMBERED("E087", db_connects_again_when_the_old_connection_is_stale),
-    NUMBERED("E094", db_refuses_another_schema),
-    NUMBERED("E083", db_is_down_at_once_where_nobody_listens),
-    NUMBERED("E084", db_gives_up_a_call_that_is_not_answered),
-    TEST(db_does_nothing_when_no_time_is_left),
+    IN_BOTH_WAYS,
     CU_TEST_INFO_NULL,
 };
 
 CU_TestInfo tests_db[] = {
     TEST(db_sends_arguments_as_literals),
-    TEST(db_gives_rows_with_lengths_and_nulls),
     TEST(db_free_accepts_null_and_open_results),
-    NUMBERED("E021", db_tries_again_after_a_collision),
-    NUMBERED("E021", db_gives_up_after_many_collisions),
-    TEST(db_fails_at_once_on_other_errors),
-    TEST(db_waits_for_a_procedure_that_is_replaced),
-    NUMBERED("E087", db_calls_again_where_a_farewell_met_the_call),
-    NUMBERED("E086", db_leaves_a_server_that_cannot_write),
-    NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write),
-    NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done),
-    NUMBERED("E085", db_stays_in_doubt_after_a_retry),
-    NUMBERED("E085 E086", db_stays_in_doubt_whatever_the_second_try_comes_to),
-    NUMBERED("E085 E094", db_stays_in_doubt_where_the_schema_changes),
-    NUMBERED("E085", db_sends_again_what_may_be_done_again),
-    NUMBERED("E085", db_knows_no_outcome_of_a_keyed_write_where_it_finds_none),
-    NUMBERED("E087", db_connects_again_when_the_old_connection_is_stale),
-    NUMBERED("E094", db_refuses_another_schema),
-    NUMBERED("E083", db_is_down_at_once_where_nobody_listens),
+    IN_BOTH_WAYS,
     TEST(db_tries_the_hosts_in_order),
     NUMBERED("E084", db_is_down_within_the_deadline_where_nobody_answers),
     NUMBERED("E084", db_tries_again_also_where_it_probes),
     NUMBERED("E084", db_lets_one_at_a_time_probe_a_bad_database),
-    NUMBERED("E084", db_gives_up_a_call_that_is_not_answered),
-    TEST(db_does_nothing_when_no_time_is_left),
     NUMBERED("E084", db_keeps_the_deadline_when_the_schema_is_not_told),
     NUMBERED("E084", db_keeps_the_deadline_when_collisions_are_slow),
     NUMBERED("E084", db_keeps_the_deadline_when_little_time_is_left),

@@ -65,6 +65,10 @@ class Bench(Stack):
 
         until(answers, 60, 0.1, "the database")
 
+    def remove_server(self):
+        if self.server and self.server.poll() is None:
+            self.stop_db(signal.SIGKILL)
+
     def stop_db(self, sig=signal.SIGTERM):
         self.close_db()
         self.server.send_signal(sig)
@@ -73,8 +77,7 @@ class Bench(Stack):
     def down(self):
         import shutil
         self.end_notifiers()
-        if self.server and self.server.poll() is None:
-            self.stop_db(signal.SIGKILL)
+        self.remove_server()
         if not os.environ.get("LOYALTY_KEEP"):
             shutil.rmtree(self.var, ignore_errors=True)
 
@@ -200,13 +203,6 @@ class BenchOnMySQL(MySQLServer, Bench):
 
     def stop_db(self, sig=signal.SIGTERM):
         self.stop_server(sig.name)
-
-    def down(self):
-        import shutil
-        self.end_notifiers()
-        self.remove_server()
-        if not os.environ.get("LOYALTY_KEEP"):
-            shutil.rmtree(self.var, ignore_errors=True)
 
 
 class Notifier:
