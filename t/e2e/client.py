@@ -45,6 +45,7 @@ PROBLEMS = {
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
+# Whole names: a cursor is random base64url text, and has spelt Cgi-fKlu1.
 VERSION_TOLD = re.compile(rb"(nginx|openssl|mariadb|mysql|json-c|libfcgi|cgi-(?:rooms|points|admin)|debian)[/ -]?v?\d", re.I)
 METRICS = "/v1/admin/metrics"
 WITHOUT_ETAG = {METRICS, "/v1/admin/audit"}
