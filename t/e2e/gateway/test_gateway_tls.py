@@ -72,6 +72,15 @@ def test_tls_1_2_ciphers_are_forward_secret_and_authenticated(stack):
                     context.wrap_socket(raw, server_hostname="localhost")
 
 
+@pytest.mark.parametrize("group, fine", [("X25519", True), ("P-256", True), ("P-384", True), ("ffdhe2048", False), ("ffdhe8192", False), ("P-521", False)])
+def test_key_exchange_is_by_curves_that_cost_little(stack, group, fine):
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{stack.port}", "-tls1_3", "-groups", group], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
+    assert (done.returncode == 0 and "Cipher is TLS_" in done.stdout) == fine, done.stdout
+    if not fine:
+        assert "alert handshake failure" in done.stdout, done.stdout
+
+
 @pytest.mark.parametrize("offer, chosen", [(("h2", "http/1.1"), "h2"), (("http/1.1",), "http/1.1"), (("http/1.1", "h2"), "h2"), ((), None)])
 def test_alpn_offers_http2_first(stack, offer, chosen):
     assert shake(stack.port, stack.ca, ssl.TLSVersion.TLSv1_3, offer)[2] == chosen

@@ -50,6 +50,18 @@ def test_guessing_keys_is_limited_too(low):
     assert {a.status for a in answers} == {401, 429}
 
 
+@pytest.mark.parametrize("method, path", [("TRACE", "/v1/rooms"), ("CONNECT", "/v1/users/x/points"), ("TRACE", "/v1/admin/users"),
+                                          ("GET", "/v1/users"), ("GET", "/v1/admin")])
+@pytest.mark.parametrize("key", [None, "restricted"])
+def test_no_way_leads_round_the_rate(low, method, path, key):
+    settle(low)
+    answers = [low.api.request(method, path, key=key) for _ in range(20)]
+    refused = [a for a in answers if a.status == 429]
+    assert refused and len(refused) < 20
+    for a in refused:
+        a.is_problem(429, "rate-limited")
+
+
 def test_refused_request_does_nothing(low):
     settle(low)
     user = low.user(points=10)
