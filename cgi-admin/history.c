@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "history.h"
@@ -12,7 +11,6 @@ static void
 read_time(struct req *rq, const char *name, const char *fallback, char *out)
 {
 	const char *s;
-	char at[16];
 	int64_t us;
 	size_t len;
 
@@ -23,15 +21,14 @@ read_time(struct req *rq, const char *name, const char *fallback, char *out)
 		rfc3339_sql(out, us);
 		return;
 	}
-	snprintf(at, sizeof(at), "?%s", name);
-	req_fault(rq, at, "must be a time as of RFC 3339");
+	req_fault_query(rq, name, "must be an RFC 3339 date-time");
 }
 
 enum prob
 history_list(struct req *rq, struct resp *rs, const char *procedure, const char *filter,
     answer_shape *shape, unsigned columns)
 {
-	char since[RFC3339_SQL + 1], until[RFC3339_SQL + 1], at[24];
+	char since[RFC3339_SQL + 1], until[RFC3339_SQL + 1];
 	struct page page;
 	struct uuid id;
 	const char *s;
@@ -40,10 +37,8 @@ history_list(struct req *rq, struct resp *rs, const char *procedure, const char 
 	page_read(rq, &page);
 	read_time(rq, "since", "1000-01-01 00:00:00.000000", since);
 	read_time(rq, "until", "9999-12-31 23:59:59.999999", until);
-	if ((s = req_query(rq, filter, &len)) != NULL && !uuid_parse(&id, s, len)) {
-		snprintf(at, sizeof(at), "?%s", filter);
-		req_fault(rq, at, "must be a UUID");
-	}
+	if ((s = req_query(rq, filter, &len)) != NULL && !uuid_parse(&id, s, len))
+		req_fault_query(rq, filter, "must be a UUID");
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;
 	rs->personal = true;

@@ -16,7 +16,7 @@ outbox_list(struct req *rq, struct resp *rs)
 	page_read(rq, &page);
 	if (status != NULL && strcmp(status, "PENDING") != 0 && strcmp(status, "SENT") != 0
 	    && strcmp(status, "DEAD") != 0)
-		req_fault(rq, "?status", "must be PENDING, SENT or DEAD");
+		req_fault_query(rq, "status", "must be PENDING, SENT or DEAD");
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;
 	rs->personal = true;

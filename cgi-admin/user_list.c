@@ -16,7 +16,7 @@ user_list(struct req *rq, struct resp *rs)
 	page_read(rq, &page);
 	q = req_query(rq, "q", &len);
 	if (q != NULL && (why = text_fault(TEXT_NAME, q, len, 200)) != NULL)
-		req_fault(rq, "?q", "must %s", why);
+		req_fault_query(rq, "q", "must %s", why);
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;
 	rs->personal = true;

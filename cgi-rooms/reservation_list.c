@@ -32,12 +32,12 @@ reservation_list(struct req *rq, struct resp *rs)
 	page_read(rq, &page);
 	if ((user_id = req_query(rq, "user_id", &len)) != NULL) {
 		if (!uuid_parse(&user, user_id, len))
-			req_fault(rq, "?user_id", "must be a UUID");
+			req_fault_query(rq, "user_id", "must be a UUID");
 	} else if (rq->role != ROLE_RESTRICTED) {
-		req_fault(rq, "?user_id", "is required with the public key");
+		req_fault_query(rq, "user_id", "is required with the public key");
 	}
 	if (status != NULL && !is_status(status))
-		req_fault(rq, "?status",
+		req_fault_query(rq, "status",
 		    "must be RESERVED, PENDING_APPROVAL, CANCELLED, REJECTED or RELEASED");
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;

@@ -16,7 +16,7 @@ room_list(struct req *rq, struct resp *rs)
 
 	page_read(rq, &page);
 	if (available != NULL && strcmp(available, "true") != 0 && strcmp(available, "false") != 0)
-		req_fault(rq, "?available", "must be true or false");
+		req_fault_query(rq, "available", "must be true or false");
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;
 	db_call(rq->db, "room_list");

@@ -96,7 +96,7 @@ page_read(struct req *rq, struct page *page)
 		len = strlen(limit);
 		if (len < 1 || len > 3 || strspn(limit, "0123456789") != len || limit[0] == '0'
 		    || atoi(limit) > PAGE_MAX)
-			req_fault(rq, "?limit", "must be an integer from 1 to %d", PAGE_MAX);
+			req_fault_query(rq, "limit", "must be an integer from 1 to %d", PAGE_MAX);
 		else
 			page->limit = atoi(limit);
 	}
@@ -110,7 +110,7 @@ page_read(struct req *rq, struct page *page)
 			return;
 		}
 	}
-	req_fault(rq, "?cursor", "is none that this list with these filters has given");
+	req_fault_query(rq, "cursor", "is not a cursor of this list with these filters");
 }
 
 /* Percent-encode what is not unreserved (RFC 3986, 2.3). */

@@ -43,18 +43,46 @@ req_query(const struct req *rq, const char *name, size_t *len)
 	return NULL;
 }
 
-void
-req_fault(struct req *rq, const char *pointer, const char *fmt, ...)
+static void
+note(struct req *rq, enum fault_in in, const char *at, const char *fmt, va_list ap)
 {
 	struct fault *f;
-	va_list ap;
 
 	if (rq->nfaults == REQ_FAULTS_MAX)
 		return;
 	f = &rq->faults[rq->nfaults++];
-	snprintf(f->pointer, sizeof(f->pointer), "%s", pointer);
-	va_start(ap, fmt);
+	f->in = in;
+	snprintf(f->at, sizeof(f->at), "%s", at);
 	vsnprintf(f->detail, sizeof(f->detail), fmt, ap);
+}
+
+void
+req_fault(struct req *rq, const char *pointer, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(rq, FAULT_BODY, pointer, fmt, ap);
+	va_end(ap);
+}
+
+void
+req_fault_query(struct req *rq, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(rq, FAULT_QUERY, name, fmt, ap);
+	va_end(ap);
+}
+
+void
+req_fault_header(struct req *rq, const char *name, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(rq, FAULT_HEADER, name, fmt, ap);
 	va_end(ap);
 }
 
@@ -176,9 +204,8 @@ req_json_user(struct req *rq, struct json_object *in, struct uuid *out)
 	req_json_only(rq, user, "/user", names);
 }
 
-/* pointer + "/" + name, with ~ and / of the name escaped (RFC 6901, 3); cut to
- * fit. */
-static void
+/* pointer + "/" + name, with ~ and / of the name escaped (RFC 6901, 3).  false: it does not fit. */
+static bool
 member_pointer(char *out, size_t size, const char *pointer, const char *name)
 {
 	size_t n = (size_t)snprintf(out, size, "%s/", pointer), clen;
@@ -196,6 +223,7 @@ member_pointer(char *out, size_t size, const char *pointer, const char *name)
 		}
 	}
 	out[n] = '\0';
+	return *name == '\0';
 }
 
 void
@@ -203,7 +231,7 @@ req_json_only(struct req *rq, struct json_object *in, const char *pointer, const
 {
 	json_object_object_foreach(in, key, value)
 	{
-		char at[sizeof(rq->faults[0].pointer)];
+		char at[sizeof(rq->faults[0].at)];
 		size_t i;
 
 		(void)value;
@@ -211,8 +239,11 @@ req_json_only(struct req *rq, struct json_object *in, const char *pointer, const
 			;
 		if (names[i] != NULL)
 			continue;
-		member_pointer(at, sizeof(at), pointer, key);
-		req_fault(rq, at, "is not a known member");
+		if (member_pointer(at, sizeof(at), pointer, key))
+			req_fault(rq, at, "is not a known member");
+		else
+			req_fault(rq, pointer, "has an unknown member, with a name of %zu bytes",
+			    strlen(key));
 	}
 }
 

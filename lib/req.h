@@ -30,10 +30,14 @@ enum role { ROLE_NONE, ROLE_FORBIDDEN, ROLE_PUBLIC, ROLE_RESTRICTED };
 #define REQ_BODY_MAX 16384
 #define REQ_ACTOR_MAX 400 /* bytes: 100 characters */
 
-/* One thing that is wrong with a request.  pointer: a JSON pointer (RFC 6901)
- * into the body, "?name" of the query, or the name of a header. */
+/* What a fault is in; each names itself in another member of the answer. */
+enum fault_in { FAULT_BODY, FAULT_QUERY, FAULT_HEADER };
+
+/* One thing that is wrong with a request.  at: a JSON pointer (RFC 6901) into
+ * the body, a query parameter's name, or a header's. */
 struct fault {
-	char pointer[80];
+	enum fault_in in;
+	char at[80];
 	char detail[120];
 };
 
@@ -82,8 +86,15 @@ const char *req_param(const struct req *rq, const char *name, int *count);
 /* Decoded value of a query parameter, or NULL: not given. */
 const char *req_query(const struct req *rq, const char *name, size_t *len);
 
-/* Note a fault; those past REQ_FAULTS_MAX are dropped.  Always the same bounded text. */
+/*
+ * Note a fault of the body, the query or a header; those past REQ_FAULTS_MAX
+ * are dropped.  at and the text are cut to fit struct fault.
+ */
 void req_fault(struct req *rq, const char *pointer, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void req_fault_query(struct req *rq, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void req_fault_header(struct req *rq, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*

@@ -38,14 +38,16 @@ resp_header(struct resp *rs, const char *name, const char *value)
 static void
 write_faults(struct jsonw *w, const struct req *rq)
 {
+	static const char *const where[] = {
+	    [FAULT_BODY] = "pointer", [FAULT_QUERY] = "parameter", [FAULT_HEADER] = "header"};
 	size_t i;
 
 	jsonw_name(w, "errors");
 	jsonw_array(w);
 	for (i = 0; i < rq->nfaults; i++) {
 		jsonw_object(w);
-		jsonw_name(w, "pointer");
-		jsonw_str(w, rq->faults[i].pointer);
+		jsonw_name(w, where[rq->faults[i].in]);
+		jsonw_str(w, rq->faults[i].at);
 		jsonw_name(w, "detail");
 		jsonw_str(w, rq->faults[i].detail);
 		jsonw_close(w);

@@ -105,9 +105,9 @@ read_actor(struct req *rq)
 	len = strlen(given);
 	/* nginx joins what is given twice with commas (from 1.23 on) */
 	if (count > 1 || memchr(given, ',', len) != NULL) {
-		req_fault(rq, "X-Actor", "must be given once, and a comma in it as %%2C");
+		req_fault_header(rq, "X-Actor", "must be given once, and a comma in it as %%2C");
 	} else if (len > 3 * REQ_ACTOR_MAX) {
-		req_fault(rq, "X-Actor", "must have at most 100 characters");
+		req_fault_header(rq, "X-Actor", "must have at most 100 characters");
 	} else {
 		char raw[3 * REQ_ACTOR_MAX + 1];
 		size_t i;
@@ -115,9 +115,9 @@ read_actor(struct req *rq)
 		for (i = 0; i < len && given[i] >= 0x20 && given[i] < 0x7f; i++)
 			;
 		if (i < len || (n = text_unpercent(raw, given, len)) < 0)
-			req_fault(rq, "X-Actor", "must be UTF-8, percent-encoded");
+			req_fault_header(rq, "X-Actor", "must be UTF-8, percent-encoded");
 		else if ((why = text_fault(TEXT_NAME, raw, (size_t)n, 100)) != NULL)
-			req_fault(rq, "X-Actor", "must %s", why);
+			req_fault_header(rq, "X-Actor", "must %s", why);
 		else {
 			memcpy(rq->actor, raw, (size_t)n);
 			rq->actor[n] = '\0';
@@ -147,21 +147,34 @@ known_parameter(const char *list, const char *s, size_t len, char *store, size_t
 static void
 fault_in_query(struct req *rq, const char *name, size_t len, const char *why)
 {
-	char at[40] = "?";
+	char at[40];
 	size_t i;
 
-	if (len > sizeof(at) - 2)
-		len = sizeof(at) - 2;
-	for (i = 0; i < len; i++)
-		at[i + 1] = name[i] > 0x20 && name[i] < 0x7f ? name[i] : '?';
-	at[len + 1] = '\0';
-	req_fault(rq, at, "%s", why);
+	for (i = 0; i < len && i < sizeof(at) - 1; i++)
+		at[i] = name[i] > 0x20 && name[i] < 0x7f ? name[i] : '?';
+	at[i] = '\0';
+	req_fault_query(rq, at, "%s", why);
 }
 
 static int
 by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct query_value *)a)->name, ((const struct query_value *)b)->name);
+}
+
+/* A fault of whichever parameter takes the most room. */
+static void
+query_too_long(struct req *rq, const char *raw)
+{
+	const char *longest = raw;
+	size_t most = 0, n;
+
+	for (; *raw != '\0'; raw += n + (raw[n] == '&'))
+		if ((n = strcspn(raw, "&")) > most) {
+			longest = raw;
+			most = n;
+		}
+	fault_in_query(rq, longest, strcspn(longest, "=&"), "is too long");
 }
 
 /* Split, decode and check a raw query against the names that the route knows. */
@@ -171,7 +184,7 @@ read_query(struct req *rq, const char *raw, const char *names)
 	char *store = rq->query_store, *end = store + sizeof(rq->query_store);
 
 	if (strlen(raw) > sizeof(rq->query_store) - 2 * REQ_QUERY_MAX * 16) {
-		req_fault(rq, "?", "is too long");
+		query_too_long(rq, raw);
 		return;
 	}
 	while (*raw != '\0') {
@@ -273,7 +286,7 @@ read_idempotency_key(struct req *rq)
 	for (i = 0; i < n && key[i] > 0x20 && key[i] < 0x7f; i++)
 		;
 	if (count > 1 || n < 1 || n > 128 || i < n) {
-		req_fault(rq, "Idempotency-Key",
+		req_fault_header(rq, "Idempotency-Key",
 		    "must be given once, as 1 to 128 visible ASCII characters");
 		return;
 	}
@@ -284,7 +297,7 @@ read_idempotency_key(struct req *rq)
 	buf_add(&b, rq->path, strlen(rq->path) + 1);
 	buf_str(&b, key);
 	if (b.failed) {
-		req_fault(rq, "Idempotency-Key", "could not be read: out of memory");
+		req_fault_header(rq, "Idempotency-Key", "could not be read: out of memory");
 	} else {
 		hash_sha256(rq->key, b.p, b.len);
 		hash_sha256(rq->body_hash, rq->body, rq->body_len);

@@ -286,7 +286,8 @@ class Tests(unittest.TestCase):
 
     def test_nothing_that_a_terminal_obeys_is_printed(self):
         answers = [(200, [account(HOSTILE)], {}), problem(422, "validation", detail=HOSTILE, title=HOSTILE,
-                                                          errors=[{"pointer": HOSTILE, "detail": HOSTILE}])]
+                                                          errors=[{"pointer": HOSTILE, "detail": HOSTILE}, {"parameter": HOSTILE, "detail": HOSTILE},
+                                                                  {"header": HOSTILE, "detail": HOSTILE}])]
         for words in (("users",), ("users", "--json")):
             for answer in answers:
                 self.server.will_say(answer)
@@ -363,9 +364,11 @@ class Tests(unittest.TestCase):
     # -- how it ends ----------------------------------------------------------------------------
 
     def test_a_refusal_tells_all(self):
-        self.server.will_say(problem(422, "validation", errors=[{"pointer": "/amount", "detail": "must not be 0"}]))
+        self.server.will_say(problem(422, "validation", errors=[
+            {"pointer": "/amount", "detail": "must not be 0"}, {"parameter": "limit", "detail": "is given twice"},
+            {"header": "X-Actor", "detail": "must be UTF-8, percent-encoded"}]))
         _, err = self.run_tool("points", USER, "0", "x", status=1)
-        for word in ("Validation", "422", "So it is.", "/amount: must not be 0", "r-1"):
+        for word in ("Validation", "422", "So it is.", "/amount: must not be 0", "limit: is given twice", "X-Actor: must be UTF-8", "r-1"):
             self.assertIn(word, err)
         self.server.will_say(problem(409, "sold-out"))
         out, err = self.run_tool("reserve", ROOM, USER, "--json", status=1)

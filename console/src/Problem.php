@@ -49,8 +49,9 @@ final class Problem
 		$text = static fn (string $name): string => is_string($document[$name] ?? null) ? $document[$name] : '';
 		$fields = [];
 		foreach (is_array($document['errors'] ?? null) ? $document['errors'] : [] as $error) {
-			if (is_array($error) && is_string($error['pointer'] ?? null) && is_string($error['detail'] ?? null)) {
-				$fields[ltrim($error['pointer'], '/')] ??= $error['detail'];
+			$name = is_array($error) ? $error['pointer'] ?? $error['parameter'] ?? $error['header'] ?? null : null;
+			if (is_string($name) && is_string($error['detail'] ?? null)) {
+				$fields[ltrim($name, '/')] ??= $error['detail'];
 			}
 		}
 		return new self(preg_replace('#\A/problems/#', '', $text('type')), $status, $text('detail'), $text('request_id') ?: $requestId, $fields);

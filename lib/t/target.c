@@ -298,6 +298,27 @@ head_fault(const struct exchange *x)
 	return NULL;
 }
 
+/* Each has a detail and says where: in the body, the query or a header. */
+static const char *
+errors_fault(struct json_object *errors, int status)
+{
+	struct json_object *e;
+	size_t i, n = json_object_array_length(errors);
+	int places;
+
+	for (i = 0; i < n; i++) {
+		e = json_object_array_get_idx(errors, i);
+		if (!json_object_object_get_ex(e, "detail", NULL))
+			return "an error has no detail";
+		places = json_object_object_get_ex(e, "parameter", NULL)
+			 + json_object_object_get_ex(e, "header", NULL);
+		if (places + json_object_object_get_ex(e, "pointer", NULL) != 1
+		    || places != (status == 400))
+			return "an error names no place, or one that its status does not go with";
+	}
+	return NULL;
+}
+
 static const char *
 problem_fault(const struct exchange *x, struct json_object *o, int status)
 {
@@ -320,10 +341,10 @@ problem_fault(const struct exchange *x, struct json_object *o, int status)
 		return "a problem has no detail";
 	if (!json_object_object_get_ex(o, "request_id", &v) || *json_object_get_string(v) == '\0')
 		return "a problem has no request id";
-	if (json_object_object_get_ex(o, "errors", NULL)
+	if (json_object_object_get_ex(o, "errors", &v)
 	    != (strcmp(type, "/problems/validation") == 0))
 		return "errors without validation, or validation without errors";
-	return NULL;
+	return strcmp(type, "/problems/validation") == 0 ? errors_fault(v, status) : NULL;
 }
 
 /*

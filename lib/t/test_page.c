@@ -54,7 +54,8 @@ takes(const char *cursor, size_t len)
 	rq.nquery--;
 	if (rq.nfaults == faults)
 		return !page.first;
-	CHECK(rq.nfaults == faults + 1 && strcmp(rq.faults[faults].pointer, "?cursor") == 0,
+	CHECK(rq.nfaults == faults + 1 && rq.faults[faults].in == FAULT_QUERY
+		  && strcmp(rq.faults[faults].at, "cursor") == 0,
 	    "one fault, of the cursor");
 	CHECK(page.first, "a refused cursor is none");
 	rq.nfaults = faults;
@@ -70,8 +71,8 @@ limit(const char *value, int want)
 	CHECK((rq.nfaults == 0) == (want > 0), "limit=%s: %zu faults", value, rq.nfaults);
 	CHECK(page.limit == (want > 0 ? want : PAGE_DEFAULT), "limit=%s is %d", value, page.limit);
 	if (rq.nfaults > 0)
-		CHECK(strcmp(rq.faults[0].pointer, "?limit") == 0, "pointer %s",
-		    rq.faults[0].pointer);
+		CHECK(rq.faults[0].in == FAULT_QUERY && strcmp(rq.faults[0].at, "limit") == 0,
+		    "at %s", rq.faults[0].at);
 }
 
 static void

@@ -45,7 +45,7 @@ faults_are(const char *what, const char *const want[])
 	size_t i;
 
 	for (i = 0; want[i] != NULL && i < rq.nfaults; i++) {
-		snprintf(got, sizeof(got), "%s %s", rq.faults[i].pointer, rq.faults[i].detail);
+		snprintf(got, sizeof(got), "%s %s", rq.faults[i].at, rq.faults[i].detail);
 		CHECK(strcmp(got, want[i]) == 0, "%s: fault %zu is '%s', not '%s'", what, i, got,
 		    want[i]);
 	}
@@ -104,8 +104,7 @@ req_fault_is_bounded(void)
 		req_fault(&rq, big, "%d %s", i, big);
 	CHECK(rq.nfaults == REQ_FAULTS_MAX, "%zu faults", rq.nfaults);
 	for (i = 0; i < REQ_FAULTS_MAX; i++) {
-		CHECK(strlen(rq.faults[i].pointer) == sizeof(rq.faults[i].pointer) - 1,
-		    "pointer %d", i);
+		CHECK(strlen(rq.faults[i].at) == sizeof(rq.faults[i].at) - 1, "pointer %d", i);
 		CHECK(
 		    strlen(rq.faults[i].detail) == sizeof(rq.faults[i].detail) - 1, "detail %d", i);
 		CHECK(atoi(rq.faults[i].detail) == i, "those that came first stay");
@@ -288,33 +287,29 @@ json_only_points_at_unknown_members(void)
 	done();
 }
 
-/* Long names are cut, never in the middle of a character or an escape. */
+/* A pointer that was cut would point at nothing: the object that has the member is named instead.
+ */
 static void
-json_only_cuts_long_names_at_a_character(void)
+json_only_points_at_the_object_where_a_name_is_too_long(void)
 {
 	static const char *const units[] = {
 	    "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "~", "/", "x"};
 	static const char *const names[] = {NULL};
-	char body[1200], *p;
+	char body[1200], want[80], *p;
 	size_t i, lead, k;
 
 	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		for (lead = 0; lead < 5; lead++) {
-			const char *at, *why;
-
 			p = stpcpy(body, "{\"");
 			p = stpcpy(p, &"xxxxx"[5 - lead]);
 			for (k = 0; k < 100; k++)
 				p = stpcpy(p, units[i]);
 			strcpy(p, "\":1}");
 			req_json_only(&rq, with_body(body), "/user", names);
-			at = rq.faults[0].pointer;
-			CHECK(rq.nfaults == 1 && strlen(at) > 60
-				  && strlen(at) < sizeof(rq.faults[0].pointer),
-			    "'%s'", at);
-			why = text_fault(TEXT_NAME, at, strlen(at), 200);
-			CHECK(why == NULL, "'%s' must %s", at, why != NULL ? why : "");
-			CHECK(at[strlen(at) - 1] != '~', "'%s' ends in half an escape", at);
+			snprintf(want, sizeof(want),
+			    "/user has an unknown member, with a name of %zu bytes",
+			    lead + 100 * strlen(units[i]));
+			FAULTS(body, want, NULL);
 		}
 	}
 	done();
@@ -389,7 +384,7 @@ CU_TestInfo tests_req[] = {
     TEST(json_text_takes_1_to_200_characters),
     NUMBERED("E055", json_user_needs_an_id_and_checks_the_rest),
     NUMBERED("E041", json_only_points_at_unknown_members),
-    TEST(json_only_cuts_long_names_at_a_character),
+    TEST(json_only_points_at_the_object_where_a_name_is_too_long),
     NUMBERED("E038", json_faults_come_all_at_once),
     TEST(json_faults_are_16_at_most),
     NUMBERED("E037", json_object_is_an_object_or_a_problem),

@@ -302,11 +302,15 @@ problem_of_validation_lists_every_error(void)
 		begin(METHOD_POST);
 		req_fault(&rq, "/user/id", "is missing");
 		req_fault(&rq, "/a\"b", "must be %d", 1);
+		req_fault_query(&rq, "limit", "must be %d", 2);
+		req_fault_header(&rq, "X-Actor", "must be %d", 3);
 		resp_problem(&rs, &rq, both[i], NULL, "r");
 		o = document("problem+json");
 		member_is(o, "errors",
 		    "[{\"pointer\":\"/user/id\",\"detail\":\"is "
-		    "missing\"},{\"pointer\":\"/a\\\"b\",\"detail\":\"must be 1\"}]");
+		    "missing\"},{\"pointer\":\"/a\\\"b\",\"detail\":\"must be 1\"},"
+		    "{\"parameter\":\"limit\",\"detail\":\"must be 2\"},"
+		    "{\"header\":\"X-Actor\",\"detail\":\"must be 3\"}]");
 		member_is(o, "status", i == 0 ? "422" : "400");
 		json_object_put(o);
 	}

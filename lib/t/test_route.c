@@ -360,8 +360,9 @@ actor(const char *role, const char *given, const char *want)
 	exchange_add(&x, "HTTP_X_ACTOR=%s", given);
 	if (want == NULL) {
 		refused(given, run(), 400, "validation");
-		CHECK(strcmp(x.rq.faults[0].pointer, "X-Actor") == 0, "pointer %s",
-		    x.rq.faults[0].pointer);
+		CHECK(
+		    x.rq.faults[0].in == FAULT_HEADER && strcmp(x.rq.faults[0].at, "X-Actor") == 0,
+		    "at %s", x.rq.faults[0].at);
 	} else if (CHECK(run() == 200, "'%s': %d", given, x.rs.status)) {
 		snprintf(text, sizeof(text), "\"%s\"", want);
 		member_is("actor", text);
@@ -440,41 +441,42 @@ route_reads_the_query(void)
 
 /* 400 with this fault as its first. */
 static void
-bad_query(const char *query, const char *pointer)
+bad_query(const char *query, const char *name)
 {
 	int status = ask("public", "GET", "/v1/things", query);
 
 	CHECK(status == 400, "'%s': %d", query, status);
 	member_is("type", "\"/problems/validation\"");
-	CHECK(x.rq.nfaults > 0 && strcmp(x.rq.faults[0].pointer, pointer) == 0,
-	    "'%s': pointer '%s', not '%s'", query, x.rq.nfaults > 0 ? x.rq.faults[0].pointer : "",
-	    pointer);
+	CHECK(x.rq.nfaults > 0 && x.rq.faults[0].in == FAULT_QUERY
+		  && strcmp(x.rq.faults[0].at, name) == 0,
+	    "'%s': parameter '%s', not '%s'", query, x.rq.nfaults > 0 ? x.rq.faults[0].at : "",
+	    name);
 }
 
 static void
 route_refuses_a_bad_query(void)
 {
-	bad_query("unknown=1", "?unknown");
-	bad_query("limit=5&x=1", "?x");
-	bad_query("Limit=5", "?Limit");
-	bad_query("limi=5", "?limi");
-	bad_query("limits=5", "?limits");
-	bad_query("=5", "?");
-	bad_query("limit", "?limit");
-	bad_query("limit=5&limit=5", "?limit");
-	bad_query("q=1&available=true&q=1", "?q");
-	bad_query("q=%", "?q");
-	bad_query("q=%zz", "?q");
-	bad_query("q=%00", "?q");
-	bad_query("q=a%00b", "?q");
-	bad_query("limit=0", "?limit");
-	bad_query("limit=201", "?limit");
-	bad_query("limit=%00", "?limit");
-	bad_query("cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "?cursor");
-	bad_query("a\r\nb=1", "?a\?\?b");
-	bad_query("\xff\xfe=1", "??\?");
-	bad_query("available q=1", "?available?q");
-	bad_query("a=1&b=2&c=3", "?a");
+	bad_query("unknown=1", "unknown");
+	bad_query("limit=5&x=1", "x");
+	bad_query("Limit=5", "Limit");
+	bad_query("limi=5", "limi");
+	bad_query("limits=5", "limits");
+	bad_query("=5", "");
+	bad_query("limit", "limit");
+	bad_query("limit=5&limit=5", "limit");
+	bad_query("q=1&available=true&q=1", "q");
+	bad_query("q=%", "q");
+	bad_query("q=%zz", "q");
+	bad_query("q=%00", "q");
+	bad_query("q=a%00b", "q");
+	bad_query("limit=0", "limit");
+	bad_query("limit=201", "limit");
+	bad_query("limit=%00", "limit");
+	bad_query("cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "cursor");
+	bad_query("a\r\nb=1", "a\?\?b");
+	bad_query("\xff\xfe=1", "\?\?");
+	bad_query("available q=1", "available?q");
+	bad_query("a=1&b=2&c=3", "a");
 	CHECK(x.rq.nfaults == 3, "%zu faults of three", x.rq.nfaults);
 }
 
@@ -498,7 +500,7 @@ route_takes_a_cursor_whatever_the_order_of_parameters(void)
 	CHECK(ask("public", "GET", "/v1/things", query) == 200, "encoded otherwise: %.*s",
 	    (int)x.out.len, x.out.p);
 	snprintf(query, sizeof(query), "q=y&available=true&cursor=%s", cursor);
-	bad_query(query, "?cursor");
+	bad_query(query, "cursor");
 }
 
 static void
@@ -701,8 +703,9 @@ idempotency_key_has_1_to_128_visible_characters(void)
 		exchange_role(&x, "restricted");
 		exchange_add(&x, "HTTP_IDEMPOTENCY_KEY=%s", bad[i]);
 		refused(bad[i], run(), 400, "validation");
-		CHECK(strcmp(x.rq.faults[0].pointer, "Idempotency-Key") == 0, "pointer %s",
-		    x.rq.faults[0].pointer);
+		CHECK(x.rq.faults[0].in == FAULT_HEADER
+			  && strcmp(x.rq.faults[0].at, "Idempotency-Key") == 0,
+		    "at %s", x.rq.faults[0].at);
 	}
 	memset(key, '~', sizeof(key));
 	key[128] = '\0';
@@ -742,6 +745,17 @@ route_tells_of_header_and_query_faults_at_once(void)
 	exchange_body(&x, "{{{", 3);
 	refused("all", run(), 400, "validation");
 	CHECK(x.rq.nfaults == 4, "%zu faults", x.rq.nfaults);
+}
+
+static void
+route_names_the_longest_parameter_of_a_query_too_long(void)
+{
+	char query[4000] = "limit=5&q=", *end = query + strlen(query);
+
+	memset(end, 'x', 3000);
+	strcpy(end + 3000, "&available=true");
+	bad_query(query, "q");
+	CHECK(x.rq.nfaults == 1, "%zu faults", x.rq.nfaults);
 }
 
 static void
@@ -793,6 +807,7 @@ CU_TestInfo tests_route[] = {
     TEST(idempotency_key_has_1_to_128_visible_characters),
     TEST(idempotency_key_is_of_post_only),
     TEST(route_tells_of_header_and_query_faults_at_once),
+    TEST(route_names_the_longest_parameter_of_a_query_too_long),
     TEST(route_print_writes_a_line_for_each),
     CU_TEST_INFO_NULL,
 };

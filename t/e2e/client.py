@@ -73,6 +73,11 @@ def strict_json(body):
     return json.loads(body.decode("utf-8"), object_pairs_hook=members, parse_constant=constant)
 
 
+def places(errors):
+    """Where errors stand, sorted: JSON pointers, ?parameter, names of headers."""
+    return sorted(e["pointer"] if "pointer" in e else "?" + e["parameter"] if "parameter" in e else e["header"] for e in errors)
+
+
 class Answer:
     def __init__(self, method, target, sent, status, headers, body, version=b"HTTP/1.1"):
         self.method, self.target, self.sent = method, target, sent
@@ -100,7 +105,8 @@ class Answer:
 
     @property
     def pointers(self):
-        return sorted(error["pointer"] for error in self.json["errors"])
+        """Where the errors of a problem stand: JSON pointers, ?parameter, names of headers."""
+        return places(self.json["errors"])
 
     @property
     def request_id(self):
@@ -285,9 +291,11 @@ def check_problem(a):
     if "errors" in p:
         assert p["type"] == "/problems/validation" and p["errors"], a
         for error in p["errors"]:
-            assert {"pointer", "detail"} == set(error), a
-            assert isinstance(error["pointer"], str) and isinstance(error["detail"], str) and error["detail"], a
-            assert error["pointer"] == "" or error["pointer"].startswith("/") or a.status == 400, a
+            assert set(error) in ({"pointer", "detail"}, {"parameter", "detail"}, {"header", "detail"}), a
+            assert all(isinstance(value, str) for value in error.values()) and error["detail"], a
+            assert ("pointer" in error) == (a.status == 422), a
+            assert re.fullmatch(r"(/([^~/]|~[01])*)*", error.get("pointer", "")), a
+            assert re.fullmatch(r"[A-Za-z-]+", error.get("header", "X")), a
     if p["type"] == "/problems/validation" and a.status == 422:
         assert p.get("errors"), f"validation without its errors: {a}"
 

@@ -51,7 +51,7 @@ def test_items_equal_what_get_gives(stack, api, guest):
 def test_user_id_is_required_with_the_public_key(stack, api):
     for target in ("/v1/reservations", "/v1/reservations?limit=3", "/v1/reservations?status=RESERVED", "/v1/reservations?user_id="):
         a = api.get(target).is_problem(400, "validation")
-        assert any("user_id" in e["pointer"] or "user_id" in e["detail"] for e in a.json["errors"]), a
+        assert a.pointers == ["?user_id"], a
 
 
 def test_restricted_key_lists_everyone(stack, api, guest):
