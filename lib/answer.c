@@ -100,6 +100,13 @@ answer_list(
 	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
 }
 
+/* How many fields a refusal has: `validation` says where, too. */
+static unsigned
+refusal_fields(const char *problem, size_t len)
+{
+	return problem_named(problem, len) == PROB_BAD_QUERY ? 3 : 2;
+}
+
 /* Cut fields at the separator; the number of them. */
 static unsigned
 split(const char *s, size_t len, struct field *f, unsigned max)
@@ -144,7 +151,7 @@ write_refusal(
     struct resp *rs, struct req *rq, const char *problem, size_t problem_len, const struct field *f)
 {
 	enum prob p = problem_named(problem, problem_len);
-	char detail[600], request_id[65], pointer[40];
+	char detail[600], request_id[65], pointer[sizeof(rq->faults[0].at)];
 
 	snprintf(request_id, sizeof(request_id), "%.*s", (int)f[0].len, f[0].s);
 	snprintf(detail, sizeof(detail), "%.*s", (int)f[1].len, f[1].s);
@@ -185,7 +192,7 @@ answer_write(
 		goto out;
 	status = (int)db_number(rq->db, 0);
 	given = split(fields, len, f, COLUMNS_MAX);
-	if (problem_len > 0 ? given != (status == 422 ? 3U : 2U) && given != 2 : given != columns)
+	if (given != (problem_len > 0 ? refusal_fields(problem, problem_len) : columns))
 		goto out;
 	if (problem_len > 0)
 		pr = write_refusal(rs, rq, problem, problem_len, f);
@@ -197,7 +204,6 @@ answer_write(
 out:
 	db_done(rq->db);
 	if (pr == PROB_INTERNAL)
-		log_line(
-		    LOG_ERROR, rq->request_id, "the database's answer is not of the agreed form");
+		log_line(LOG_ERROR, rq->request_id, "unexpected result from the procedure");
 	return pr;
 }

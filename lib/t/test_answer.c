@@ -275,9 +275,9 @@ write_answer_of_another_form_is_internal(void)
 {
 	static const struct {
 		const char *problem, *fields;
-	} bad[] = {{"", HEX SEP "Anna"}, {"", HEX SEP "Anna" SEP "USER" SEP "x"}, {"", ""},
-	    {NULL, HEX SEP "Anna" SEP "USER"}, {"", NULL}, {"sold-out", "req-1"},
-	    {"sold-out", "a" SEP "b" SEP "c"}};
+	} bad[] = {{"validation", "req-1" SEP "must be less"}, {"", HEX SEP "Anna"},
+	    {"", HEX SEP "Anna" SEP "USER" SEP "x"}, {"", ""}, {NULL, HEX SEP "Anna" SEP "USER"},
+	    {"", NULL}, {"sold-out", "req-1"}, {"sold-out", "a" SEP "b" SEP "c"}};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
