@@ -12,6 +12,8 @@
  * and the addresses, so that a repeat is the same mail to the last byte.
  */
 
+#define MAIL_TO_MAX 20 /* recipients */
+
 /* A number that is NULL in the row. */
 #define MAIL_NULL INT64_MIN
 

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ehlo.h"
 #include "log.h"
 #include "outbox.h"
 #include "owner.h"
@@ -118,6 +119,7 @@ int
 main(int argc, char **argv)
 {
 	static struct settings s;
+	char fqdn[EHLO_NAME];
 	enum mode mode = MODE_RUN;
 	struct outbox *o = NULL;
 	struct db *db = NULL;
@@ -153,6 +155,8 @@ main(int argc, char **argv)
 		goto out;
 	}
 	catch_signals();
+	if (s.smtp.ehlo == NULL && ehlo_fqdn(fqdn))
+		s.smtp.ehlo = fqdn;
 	log_line(LOG_INFO, NULL, "started: mails to %zu addresses by %s with%s TLS%s", s.mail.to_n,
 	    s.smtp.server, s.smtp.tls ? "" : "out",
 	    known == 0 && s.owner_file != NULL ? "; its owner file is in use" : "");

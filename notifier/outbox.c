@@ -11,6 +11,8 @@
 #define DOWN_PAUSE_MS 60000   /* at most, so that a relay which is back finds us soon */
 #define WRONG_PAUSE_MS 300000 /* at most: wrong passwords lock accounts */
 #define REQUEST_ID 65
+#define REASON 1000	/* outbox.last_error, with a NUL */
+#define RECIPIENTS 6000 /* outbox.recipients */
 #define CHANNEL_TRIES 3 /* no mail dies of a channel that failed less often, however old it is */
 
 enum fate {
@@ -29,10 +31,14 @@ struct item {
 	long long age_s;    /* at the claim */
 	char request_id[REQUEST_ID];
 	struct mail mail;
+	/* Who needs it no more, from earlier tries and this one: bit k is mail_conf.to[k]. */
+	uint32_t got, gave_up;
+	bool reached;	       /* somebody got it, in today's configuration or not */
+	struct buf recipients; /* the same for the row: +who-got-it -who-was-given-up */
 	enum fate fate;
 	bool settled;
 	int delay_s;
-	char reason[SMTP_REPLY];
+	char reason[REASON];
 };
 
 struct outbox {
@@ -44,9 +50,9 @@ struct outbox {
 	size_t n;
 	struct item *settling; /* the one whose settlement the database is busy with, or NULL */
 	int64_t claimed_ms;
-	struct mail **mails; /* what smtp_send gets */
-	size_t *of_mail;     /* and whose they are */
-	int64_t failures;    /* of the channel, in a row */
+	struct smtp_job *jobs; /* what smtp_send gets */
+	size_t *of_job;	       /* and whose they are */
+	int64_t failures;      /* of the channel, in a row */
 	bool lost_database;
 	bool stray; /* a claim may have come to pass that we never heard of */
 };
@@ -65,26 +71,35 @@ outbox_new(const struct outbox_conf *conf, struct db *db, const struct uuid *own
 	o->owner = owner;
 	o->stop = stop;
 	o->items = calloc(batch, sizeof(*o->items));
-	o->mails = calloc(batch, sizeof(*o->mails));
-	o->of_mail = calloc(batch, sizeof(*o->of_mail));
-	if (o->items != NULL && o->mails != NULL && o->of_mail != NULL)
+	o->jobs = calloc(batch, sizeof(*o->jobs));
+	o->of_job = calloc(batch, sizeof(*o->of_job));
+	if (o->items != NULL && o->jobs != NULL && o->of_job != NULL)
 		return o;
 	outbox_free(o);
 	return NULL;
 }
 
-void
-outbox_free(struct outbox *o)
+static void
+forget_items(struct outbox *o)
 {
 	size_t i;
 
+	for (i = 0; i < o->n; i++) {
+		mail_free(&o->items[i].mail);
+		buf_free(&o->items[i].recipients);
+	}
+	o->n = 0;
+}
+
+void
+outbox_free(struct outbox *o)
+{
 	if (o == NULL)
 		return;
-	for (i = 0; i < o->n; i++)
-		mail_free(&o->items[i].mail);
+	forget_items(o);
 	free(o->items);
-	free(o->mails);
-	free(o->of_mail);
+	free(o->jobs);
+	free(o->of_job);
 	free(o);
 }
 
@@ -107,10 +122,9 @@ is_fine(struct outbox *o, enum db_status status)
 	bool ok = status == DB_OK;
 
 	if (!ok && !o->lost_database)
-		log_line(
-		    LOG_ERROR, NULL, "the database can't be used, trying on: %s", db_reason(o->db));
+		log_line(LOG_ERROR, NULL, "database unavailable, retrying: %s", db_reason(o->db));
 	else if (ok && o->lost_database)
-		log_line(LOG_INFO, NULL, "the database is back");
+		log_line(LOG_INFO, NULL, "database available again");
 	o->lost_database = !ok;
 	return ok;
 }
@@ -146,8 +160,11 @@ settled(struct outbox *o)
 	it->settled = true;
 	if (rows == 0)
 		log_line(LOG_WARN, it->request_id,
-		    "mail %lld: %s, but the lease was not ours any more", it->id,
+		    "mail %lld: %s, but another notifier holds its lease; not recorded", it->id,
 		    fate_name[it->fate]);
+	else if (it->fate == FATE_SENT && it->reason[0] != '\0')
+		log_line(LOG_ERROR, it->request_id, "mail %lld: SENT, but not to everyone: %s",
+		    it->id, it->reason);
 	else if (it->fate == FATE_SENT)
 		log_line(LOG_DEBUG, it->request_id, "mail %lld: SENT", it->id);
 	else
@@ -186,11 +203,15 @@ settle(struct outbox *o, struct item *it)
 	db_int(o->db, it->id);
 	db_bytes(o->db, o->owner->b, sizeof(o->owner->b));
 	db_utf8(o->db, fate_name[it->fate], strlen(fate_name[it->fate]));
-	if (it->fate == FATE_SENT)
+	if (it->reason[0] == '\0')
 		db_null(o->db);
 	else
 		db_utf8(o->db, it->reason, strlen(it->reason));
 	db_int(o->db, it->delay_s);
+	if (it->recipients.len == 0)
+		db_null(o->db);
+	else
+		db_utf8(o->db, it->recipients.p, it->recipients.len);
 	db_send(o->db);
 	o->settling = it;
 	return true;
@@ -204,14 +225,19 @@ decide(struct item *it, enum fate fate, int delay_s, const char *reason)
 	snprintf(it->reason, sizeof(it->reason), "%s", reason);
 }
 
-/* A mail that failed for now, and is tried again unless it is too old and was tried so often. */
+/* A mail that failed for now, and is tried again unless it is too old and was tried so often.
+ * Given up, it is SENT where somebody got it, with the reason why not everybody did. */
 static void
 decide_later(struct outbox *o, struct item *it, int64_t tries, int64_t delay_s, const char *reason)
 {
 	int64_t age_s = it->age_s + (db_now_ms() - o->claimed_ms) / 1000;
 	bool give_up = age_s >= o->conf->give_up_s && it->attempts + 1 >= tries;
 
-	decide(it, give_up ? FATE_DEAD : FATE_RETRY, (int)delay_s, reason);
+	decide(it,
+	    !give_up	  ? FATE_RETRY
+	    : it->reached ? FATE_SENT
+			  : FATE_DEAD,
+	    (int)delay_s, reason);
 }
 
 /*
@@ -245,9 +271,7 @@ outbox_finish(struct outbox *o)
 	}
 	if (!settled(o) || (release && !outbox_release(o)))
 		return false;
-	for (i = 0; i < o->n; i++)
-		mail_free(&o->items[i].mail);
-	o->n = 0;
+	forget_items(o);
 	o->stray = false;
 	return true;
 }
@@ -273,13 +297,37 @@ number_or_null(const struct db *db, unsigned col)
 	return db_text(db, col, NULL) == NULL ? MAIL_NULL : db_number(db, col);
 }
 
-/* The row at hand becomes a mail, or DEAD if it can't. */
+/* Which of today's recipients the row names; an address has no blank in it. */
+static void
+take_recipients(struct outbox *o, struct item *it, const char *s)
+{
+	const struct mail_conf *mc = o->conf->mail;
+	size_t k, len;
+
+	for (; s != NULL && *s != '\0'; s += len + (s[len] == ' ')) {
+		len = strcspn(s, " ");
+		it->reached |= *s == '+';
+		for (k = 0; k < mc->to_n; k++) {
+			if (strlen(mc->to[k]) != len - 1 || memcmp(mc->to[k], s + 1, len - 1) != 0)
+				continue;
+			*(*s == '+' ? &it->got : &it->gave_up) |= (uint32_t)1 << k;
+		}
+	}
+}
+
+static uint32_t
+everybody(const struct outbox *o)
+{
+	return ((uint32_t)1 << o->conf->mail->to_n) - 1;
+}
+
+/* The current row becomes a mail, or DEAD if it can't. */
 static void
 take_row(struct outbox *o, struct item *it)
 {
 	char reservation[UUID_TEXT + 1], room[UUID_TEXT + 1], user[UUID_TEXT + 1];
 	const struct db *db = o->db;
-	const char *fault, *request_id = db_text(db, 18, NULL);
+	const char *fault, *recipients, *request_id = db_text(db, 18, NULL);
 	char reason[SMTP_REPLY];
 	struct mail_row row = {
 	    .id = db_number(db, 0),
@@ -310,10 +358,16 @@ take_row(struct outbox *o, struct item *it)
 	    it->request_id, sizeof(it->request_id), "%s", request_id != NULL ? request_id : "");
 	it->attempts = db_number(db, 20);
 	it->age_s = db_number(db, 21);
-	if ((fault = mail_build(&it->mail, &row, o->conf->mail)) == NULL)
-		return;
-	snprintf(reason, sizeof(reason), "can't be made into a mail: %s", fault);
-	decide(it, FATE_DEAD, 0, reason);
+	if ((recipients = db_text(db, 22, NULL)) != NULL)
+		buf_str(&it->recipients, recipients);
+	take_recipients(o, it, recipients);
+	if ((fault = mail_build(&it->mail, &row, o->conf->mail)) != NULL) {
+		snprintf(reason, sizeof(reason), "can't be made into a mail: %s", fault);
+		decide(it, FATE_DEAD, 0, reason);
+	} else if ((it->got | it->gave_up) == everybody(o)) {
+		decide(it, it->reached ? FATE_SENT : FATE_DEAD, 0,
+		    "the recipients that remained are no longer configured");
+	}
 }
 
 static bool
@@ -339,7 +393,7 @@ static bool
 may_send(void *arg, size_t i)
 {
 	struct outbox *o = arg;
-	struct item *it = &o->items[o->of_mail[i]];
+	struct item *it = &o->items[o->of_job[i]];
 	long long held;
 
 	/* None goes out while an earlier one is not recorded: a crash repeats one at most. */
@@ -356,30 +410,72 @@ may_send(void *arg, size_t i)
 		return false;
 	if (held == 0)
 		log_line(LOG_WARN, it->request_id,
-		    "mail %lld: its lease ran out before its turn: not sent by us", it->id);
+		    "mail %lld: its lease expired before its turn; not sent", it->id);
 	return held == 1;
 }
 
+/* Add recipients to what the row will say of them. */
+static void
+note(struct outbox *o, struct item *it, char sign, uint32_t who)
+{
+	const struct mail_conf *mc = o->conf->mail;
+	struct buf *b = &it->recipients;
+	size_t k;
+
+	for (k = 0; k < mc->to_n; k++) {
+		if ((who >> k & 1) == 0 || b->len + strlen(mc->to[k]) + 2 > RECIPIENTS)
+			continue;
+		if (b->len > 0)
+			buf_add(b, " ", 1);
+		buf_add(b, &sign, 1);
+		buf_str(b, mc->to[k]);
+	}
+}
+
+/* Why some recipients didn't get it: a bit of each one's reply. */
+static void
+why_not(const struct smtp_result *r, char out[REASON])
+{
+	uint32_t refused = r->later | r->never;
+	size_t n = r->outcome != SMTP_SENT && (r->accepted != 0 || refused == 0), len = 0, k;
+	int each;
+
+	out[0] = '\0';
+	for (k = 0; k < MAIL_TO_MAX; k++)
+		n += refused >> k & 1;
+	if (n == 0)
+		return;
+	each = (int)((REASON - 1) / n) - 2;
+	for (k = 0; k < MAIL_TO_MAX; k++)
+		if (refused >> k & 1)
+			len += (size_t)snprintf(out + len, REASON - len, "%s%.*s",
+			    len > 0 ? "; " : "", each, r->refusals[k]);
+	if (r->outcome != SMTP_SENT && (r->accepted != 0 || refused == 0))
+		snprintf(out + len, REASON - len, "%s%.*s", len > 0 ? "; " : "", each, r->reply);
+}
+
 static bool
-on_outcome(void *arg, size_t i, enum smtp_outcome outcome, const char *reply)
+on_outcome(void *arg, size_t i, const struct smtp_result *r)
 {
 	struct outbox *o = arg;
-	struct item *it = &o->items[o->of_mail[i]];
+	struct item *it = &o->items[o->of_job[i]];
+	uint32_t got = r->outcome == SMTP_SENT ? r->accepted : 0;
+	uint32_t gave_up = r->never | (r->outcome == SMTP_REFUSED ? r->accepted : 0);
+	char reason[REASON];
 
-	switch (outcome) {
-	case SMTP_SENT:
-		decide(it, FATE_SENT, 0, "");
+	it->got |= got;
+	it->gave_up |= gave_up;
+	it->reached |= got != 0;
+	if (got != 0)
 		o->failures = 0;
-		break;
-	case SMTP_REFUSED:
-		decide(it, FATE_DEAD, 0, reply);
-		break;
-	case SMTP_LATER:
-		decide_later(o, it, 1, mail_delay_s(o, it), reply);
-		break;
-	case SMTP_UNKNOWN:
-		decide_later(o, it, CHANNEL_TRIES, mail_delay_s(o, it), reply);
-		break;
+	why_not(r, reason);
+	if ((it->got | it->gave_up) == everybody(o)) {
+		decide(it, it->reached ? FATE_SENT : FATE_DEAD, 0, reason);
+	} else {
+		note(o, it, '+', got);
+		note(o, it, '-', gave_up);
+		decide_later(o, it, r->outcome == SMTP_UNKNOWN ? CHANNEL_TRIES : 1,
+		    mail_delay_s(o, it), reason);
 	}
 	return settle(o, it) && !*o->stop;
 }
@@ -413,14 +509,17 @@ send_batch(struct outbox *o, int64_t *pause_ms)
 	char why[SMTP_REPLY];
 	enum smtp_end end;
 	size_t i, n = 0;
-	bool tried, no_memory = false;
+	bool tried, failed, no_memory = false;
 
 	for (i = 0; i < o->n; i++) {
-		no_memory |= o->items[i].mail.body.failed;
-		if (o->items[i].fate != FATE_NONE || o->items[i].mail.body.failed)
+		failed = o->items[i].mail.body.failed || o->items[i].recipients.failed;
+		no_memory |= failed;
+		if (o->items[i].fate != FATE_NONE || failed)
 			continue;
-		o->mails[n] = &o->items[i].mail;
-		o->of_mail[n++] = i;
+		o->jobs[n] = (struct smtp_job){.mail = &o->items[i].mail,
+		    .skip = o->items[i].got | o->items[i].gave_up,
+		    .reached = o->items[i].reached};
+		o->of_job[n++] = i;
 	}
 	if (n == 0 && no_memory) {
 		log_line(LOG_ERROR, NULL, "out of memory");
@@ -429,7 +528,7 @@ send_batch(struct outbox *o, int64_t *pause_ms)
 	}
 	if (n == 0)
 		return OUTBOX_WORKED;
-	end = smtp_send(o->conf->smtp, o->mails, n, &calls, o, &tried, why);
+	end = smtp_send(o->conf->smtp, o->jobs, n, &calls, o, &tried, why);
 	if (end == SMTP_DONE || end == SMTP_STOPPED) {
 		o->failures = 0;
 		return OUTBOX_WORKED;
@@ -438,12 +537,11 @@ send_batch(struct outbox *o, int64_t *pause_ms)
 	    ++o->failures, random_number());
 	if (end == SMTP_WRONG)
 		log_line(LOG_ERROR, NULL,
-		    "NO MAIL GOES OUT until this is mended: %s: %s (all mails are kept; next try "
-		    "in %lld ms)",
+		    "mail delivery suspended until this is fixed: %s: %s (all mails are kept; "
+		    "next try in %lld ms)",
 		    o->conf->smtp->server, why, (long long)*pause_ms);
 	else
-		log_line(LOG_WARN, NULL,
-		    "the mail server can't be used: %s: %s (next try in %lld ms)",
+		log_line(LOG_WARN, NULL, "mail server unavailable: %s: %s (next try in %lld ms)",
 		    o->conf->smtp->server, why, (long long)*pause_ms);
 	decide_untried(o, end, tried, *pause_ms, why);
 	return OUTBOX_CHANNEL;
@@ -456,9 +554,8 @@ log_batch(const struct outbox *o)
 
 	for (i = 0; i < o->n; i++)
 		count[o->items[i].fate]++;
-	log_line(LOG_INFO, NULL,
-	    "batch of %zu: %zu sent, %zu to be tried again, %zu dead, %zu released", o->n,
-	    count[FATE_SENT], count[FATE_RETRY], count[FATE_DEAD], count[FATE_NONE]);
+	log_line(LOG_INFO, NULL, "batch of %zu: %zu sent, %zu to retry, %zu dead, %zu released",
+	    o->n, count[FATE_SENT], count[FATE_RETRY], count[FATE_DEAD], count[FATE_NONE]);
 }
 
 enum outbox_end

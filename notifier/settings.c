@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "ehlo.h"
 #include "settings.h"
 
-#define ROWS 21
+#define ROWS 22
 #define DB_DEADLINE_MS 5000
 #define SMTP_PORT 25
 #define DAY_S 86400
@@ -20,6 +21,8 @@ fill_rows(struct settings *s, struct conf_row rows[ROWS])
 		"mail server, host[:port], port 25 unless given", &s->smtp_host},
 	    {"LOYALTY_SMTP_TLS", CONF_CHOICE, 0, 0, "off|starttls", "starttls",
 		"starttls: encrypted and verified, or no mail at all", &s->smtp_tls},
+	    {"LOYALTY_SMTP_HELO", CONF_TEXT, 0, 0, NULL, NULL,
+		"name given in EHLO; default: the host's FQDN, else its [address]", &s->smtp_helo},
 	    {"LOYALTY_SMTP_CA", CONF_TEXT, 0, 0, NULL, NULL,
 		"PEM file of the only CAs to trust, instead of the system's", &s->smtp_ca},
 	    {"LOYALTY_SMTP_USER", CONF_TEXT, 0, 0, NULL, NULL,
@@ -147,6 +150,14 @@ set_smtp(struct settings *s, FILE *err)
 	s->smtp.user = s->smtp_user;
 	s->smtp.password = s->smtp_password;
 	s->smtp.mail = &s->mail;
+	s->smtp.ehlo = s->smtp_helo;
+	if (s->smtp_helo != NULL && !ehlo_name_ok(s->smtp_helo)) {
+		fprintf(err,
+		    "LOYALTY_SMTP_HELO is '%s', not a host name or an address literal such as "
+		    "[192.0.2.1]\n",
+		    s->smtp_helo);
+		ok = false;
+	}
 	if ((s->smtp_user == NULL) != (s->smtp_password == NULL)) {
 		fprintf(err,
 		    "LOYALTY_SMTP_USER and LOYALTY_SMTP_PASSWORD go together; one is missing\n");

@@ -9,8 +9,6 @@
 #include "outbox.h"
 #include "smtp.h"
 
-#define MAIL_TO_MAX 20
-
 /* All that the environment says, checked.  The parts point into each other:
  * not to be copied. */
 struct settings {
@@ -23,7 +21,7 @@ struct settings {
 
 	/* as given */
 	char *db_hosts, *db_user, *db_password, *db_name, *db_tls_ca;
-	char *smtp_host, *smtp_ca, *smtp_user, *smtp_password;
+	char *smtp_host, *smtp_helo, *smtp_ca, *smtp_user, *smtp_password;
 	char *mail_from, *mail_to, *mail_domain;
 	int smtp_tls;
 	const char *recipients[MAIL_TO_MAX];

@@ -15,7 +15,9 @@
 #include <auth-client.h>
 #include <libesmtp.h>
 
+#include "ehlo.h"
 #include "log.h"
+#include "reply.h"
 #include "smtp.h"
 
 #define FD_MAX 256 /* far above what this program has open */
@@ -24,8 +26,9 @@
 struct item {
 	struct session *s;
 	size_t i;
-	size_t rcpts;  /* recipients answered */
-	int worst;     /* the worst of the answers, 0: all accepted */
+	size_t next;	   /* recipient whose answer comes next; a skipped one gets none */
+	uint32_t accepted; /* recipients by their answer to RCPT: bit k is mail_conf.to[k] */
+	uint32_t later, never, channel;
 	int piece;     /* how much of the text libesmtp has fetched */
 	bool asked;    /* whether it may go out */
 	bool may_send; /* and the answer */
@@ -34,7 +37,7 @@ struct item {
 
 struct session {
 	const struct smtp_conf *conf;
-	struct mail *const *mails;
+	const struct smtp_job *jobs;
 	size_t n;
 	const struct smtp_calls *calls;
 	void *arg;
@@ -48,8 +51,9 @@ struct session {
 	char verb[10];	       /* the last command up to there */
 	char line[SMTP_REPLY]; /* of a reply, as far as it came */
 	size_t line_len;
-	int code;		/* the last reply before MAIL */
-	char reply[SMTP_REPLY]; /* the same, or the worst answer of the mail at hand */
+	int code;				/* the last reply before MAIL */
+	char reply[SMTP_REPLY];			/* the same */
+	char refusals[MAIL_TO_MAX][SMTP_REPLY]; /* by recipient, of the current mail */
 
 	bool ended;
 	enum smtp_end end;
@@ -111,15 +115,25 @@ end_session(struct session *s, enum smtp_end end, const char *fmt, ...)
 	smtp_interrupt();
 }
 
+/*
+ * The current mail is through.  outcome is that of the recipients who were
+ * accepted; the others have their own.
+ */
 static void
 finish(struct item *it, enum smtp_outcome outcome, const char *reply)
 {
 	struct session *s = it->s;
+	struct smtp_result r = {.outcome = outcome,
+	    .reply = reply,
+	    .accepted = it->accepted,
+	    .later = it->later,
+	    .never = it->never,
+	    .refusals = s->refusals};
 
 	if (it->done)
 		return;
 	it->done = true;
-	if (!s->calls->outcome(s->arg, it->i, outcome, reply))
+	if (!s->calls->outcome(s->arg, it->i, &r))
 		end_session(s, SMTP_STOPPED, "told to stop");
 }
 
@@ -135,6 +149,17 @@ status_text(char out[SMTP_REPLY], const char *command, const smtp_status_t *st)
 	snprintf(s, sizeof(s), "%s: %d %s%s", command, st->code, enhanced,
 	    st->text != NULL ? st->text : "");
 	printable(out, SMTP_REPLY, s);
+}
+
+/* libesmtp looks for enhanced codes only where EHLO offered them. */
+static enum reply_kind
+kind_of(const smtp_status_t *st)
+{
+	struct reply_status enhanced = {st->enh_class, st->enh_subject, st->enh_detail};
+
+	if (enhanced.class == 0 && st->text != NULL)
+		enhanced = reply_status(st->text);
+	return reply_kind(st->code, enhanced);
 }
 
 /* RFC 4954, 6: it is about us, not about the mail. */
@@ -160,7 +185,7 @@ reply_line(struct session *s, const char *line)
 	    && strncasecmp(line + 4, "8BITMIME", 8) == 0 && s->tls_on == s->conf->tls) {
 		s->eight_bit = true;
 		for (i = 0; i < s->n; i++)
-			if (!s->mails[i]->ascii)
+			if (!s->jobs[i].mail->ascii)
 				smtp_8bitmime_set_body(s->messages[i], E8bitmime_8BITMIME);
 	}
 }
@@ -255,13 +280,17 @@ find_fd(int port)
 }
 
 static void
-on_connect(struct session *s)
+on_connect(struct session *s, smtp_session_t session)
 {
+	char literal[EHLO_NAME];
 	int on = 1;
 
 	interrupt_fd = find_fd(s->conf->port);
 	if (interrupt_fd >= 0) /* a long text is several writes */
 		setsockopt(interrupt_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (s->conf->ehlo == NULL && interrupt_fd >= 0 && ehlo_literal(interrupt_fd, literal)
+	    && !smtp_set_hostname(session, literal))
+		end_session(s, SMTP_DOWN, "out of memory");
 	s->connected = true;
 	s->tls_on = s->authenticated = s->eight_bit = s->in_mail = s->heard = false;
 	s->line_len = 0;
@@ -296,11 +325,49 @@ on_mail(struct session *s, struct item *it, const smtp_status_t *st)
 		finish(it, SMTP_LATER, text);
 }
 
+/*
+ * Every recipient has answered.  Where some are accepted the mail goes to
+ * those, and the others' refusals are their own.  Where none is, and never was
+ * for this mail, a refusal that doesn't name the mailbox is about us: it would
+ * meet every other mail as well.
+ */
+static void
+envelope_through(struct session *s, struct item *it)
+{
+	bool reached = it->accepted != 0 || s->jobs[it->i].reached;
+	const char *reply = "";
+	size_t k;
+
+	for (k = MAIL_TO_MAX; k-- > 0;)
+		if ((it->channel | it->later | it->never) >> k & 1)
+			reply = s->refusals[k];
+	if (it->channel != 0 && it->later == 0 && !reached) {
+		for (k = 0; (it->channel >> k & 1) == 0; k++)
+			continue;
+		end_session(s, SMTP_WRONG, "%s", s->refusals[k]);
+		return;
+	}
+	if (reached)
+		it->never |= it->channel;
+	else
+		it->later |= it->channel;
+	if (it->accepted == 0)
+		finish(it, it->later != 0 ? SMTP_LATER : SMTP_REFUSED, reply);
+}
+
 static void
 on_rcpt(struct session *s, struct item *it, const char *mailbox, const smtp_status_t *st)
 {
+	const struct smtp_job *job = &s->jobs[it->i];
+	size_t k = it->next, n = s->conf->mail->to_n;
 	char command[300], text[SMTP_REPLY];
+	uint32_t bit;
 
+	while (k < n && job->skip >> k & 1)
+		k++;
+	if (k >= n)
+		return;
+	bit = (uint32_t)1 << k;
 	snprintf(command, sizeof(command), "RCPT <%s>", mailbox);
 	status_text(text, command, st);
 	if (st->code == 421) {
@@ -311,12 +378,26 @@ on_rcpt(struct session *s, struct item *it, const char *mailbox, const smtp_stat
 		end_session(s, SMTP_WRONG, "%s", text);
 		return;
 	}
-	if (st->code / 100 != 2 && st->code > it->worst) {
-		it->worst = st->code;
-		memcpy(s->reply, text, sizeof(text));
+	memcpy(s->refusals[k], text, sizeof(text));
+	switch (kind_of(st)) {
+	case REPLY_OK:
+		it->accepted |= bit;
+		break;
+	case REPLY_LATER:
+		it->later |= bit;
+		break;
+	case REPLY_NEVER:
+		it->never |= bit;
+		break;
+	case REPLY_CHANNEL:
+		it->channel |= bit;
+		break;
 	}
-	if (++it->rcpts == s->conf->mail->to_n && it->worst != 0)
-		finish(it, it->worst / 100 == 5 ? SMTP_REFUSED : SMTP_LATER, s->reply);
+	for (k++; k < n && job->skip >> k & 1; k++)
+		continue;
+	it->next = k;
+	if (k == n)
+		envelope_through(s, it);
 }
 
 static void
@@ -325,7 +406,10 @@ on_sent(struct session *s, struct item *it, const smtp_status_t *st)
 	char text[SMTP_REPLY];
 
 	status_text(text, it->asked ? "text" : "DATA", st);
-	if (wants_auth(st->code)) {
+	if (it->accepted == 0) /* refused at RCPT; DATA was on its way already (RFC 2920, 3.1) */
+		return;
+	/* Before any text a refusal can't be about it. */
+	if (wants_auth(st->code) || (!it->asked && kind_of(st) == REPLY_CHANNEL)) {
 		it->done = true; /* no outcome, but no doubt either */
 		end_session(s, SMTP_WRONG, "%s", text);
 		return;
@@ -347,11 +431,10 @@ on_event(smtp_session_t session, int event, void *arg, ...)
 	const char *mailbox;
 	va_list ap;
 
-	(void)session;
 	va_start(ap, arg);
 	switch (event) {
 	case SMTP_EV_CONNECT:
-		on_connect(s);
+		on_connect(s, session);
 		break;
 	case SMTP_EV_DISCONNECT:
 		interrupt_fd = -1;
@@ -407,7 +490,7 @@ on_text(void **ctx, int *len, void *arg)
 {
 	struct item *it = arg;
 	struct session *s = it->s;
-	struct mail *m = s->mails[it->i];
+	struct mail *m = s->jobs[it->i].mail;
 	const char *encoding;
 
 	(void)ctx;
@@ -540,6 +623,8 @@ add_mails(struct session *s, smtp_session_t session)
 			return false;
 		smtp_message_set_application_data_release(message, &s->items[i], NULL);
 		for (k = 0; k < mc->to_n; k++) {
+			if (s->jobs[i].skip >> k & 1)
+				continue;
 			if ((rcpt = smtp_add_recipient(message, mc->to[k])) == NULL)
 				return false;
 			smtp_recipient_set_application_data_release(rcpt, &s->items[i], NULL);
@@ -580,11 +665,11 @@ find_reason(struct session *s)
 }
 
 enum smtp_end
-smtp_send(const struct smtp_conf *c, struct mail *const *mails, size_t n,
+smtp_send(const struct smtp_conf *c, const struct smtp_job *jobs, size_t n,
     const struct smtp_calls *calls, void *arg, bool *tried, char why[SMTP_REPLY])
 {
 	struct session s = {
-	    .conf = c, .mails = mails, .n = n, .calls = calls, .arg = arg, .end = SMTP_DOWN};
+	    .conf = c, .jobs = jobs, .n = n, .calls = calls, .arg = arg, .end = SMTP_DOWN};
 	auth_context_t auth = NULL;
 	smtp_session_t session = NULL;
 	SSL_CTX *tls = NULL;
@@ -594,6 +679,7 @@ smtp_send(const struct smtp_conf *c, struct mail *const *mails, size_t n,
 	s.messages = calloc(n, sizeof(smtp_message_t));
 	if (s.items == NULL || s.messages == NULL || (session = smtp_create_session()) == NULL
 	    || !add_mails(&s, session) || !smtp_set_server(session, c->server)
+	    || (c->ehlo != NULL && !smtp_set_hostname(session, c->ehlo))
 	    || (c->user != NULL && (auth = auth_create_context()) == NULL)) {
 		end_session(&s, SMTP_DOWN, "out of memory");
 		goto out;
@@ -609,7 +695,6 @@ smtp_send(const struct smtp_conf *c, struct mail *const *mails, size_t n,
 	if (tls != NULL)
 		smtp_starttls_set_ctx(session, tls);
 	smtp_starttls_enable(session, c->tls ? Starttls_REQUIRED : Starttls_DISABLED);
-	smtp_option_require_all_recipients(session, 1);
 	smtp_set_eventcb(session, on_event, &s);
 	smtp_set_monitorcb(session, on_traffic, &s, 0);
 	smtp_start_session(session); /* 1 or 0, but not as one would think */

@@ -29,7 +29,8 @@ BEGIN
       o.room_archived, o.user_id, o.user_name, o.user_points, o.from_status, o.to_status, o.points,
       outbox_subject(o.event, o.room_name, o.user_name, o.to_status, o.detail) AS subject, o.detail,
       o.actor, o.request_id, DATE_FORMAT(o.created_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS created_at, o.attempts,
-      GREATEST(0, TIMESTAMPDIFF(SECOND, COALESCE(o.queued_at, o.created_at), v_now)) AS age_s
+      GREATEST(0, TIMESTAMPDIFF(SECOND, COALESCE(o.queued_at, o.created_at), v_now)) AS age_s,
+      o.recipients
     FROM JSON_TABLE(COALESCE(v_ids, '[]'), '$[*]' COLUMNS (id BIGINT PATH '$')) claimed STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = claimed.id
     ORDER BY o.next_attempt_at, o.id;
 END$$

@@ -44,7 +44,7 @@ class Notifier:
             c.execute("COMMIT")
             if waits:
                 return 0
-            c.execute("CALL outbox_settle(%s, %s, %s, %s, 3600)", (id_, self.OWNER, outcome, error))
+            c.execute("CALL outbox_settle(%s, %s, %s, %s, 3600, NULL)", (id_, self.OWNER, outcome, error))
             return c.fetchone()[0]
 
     def set_balance(self, user, balance, actor, request_id):

@@ -110,7 +110,7 @@ class World:
             if not rows:
                 return
             for row in rows:
-                assert call(self.links["notifier"], "outbox_settle", row[0], owner, "SENT", None, 0) == ((1,),)
+                assert call(self.links["notifier"], "outbox_settle", row[0], owner, "SENT", None, 0, None) == ((1,),)
 
     def sql(self, *args, **how):
         return self.stack.sql(*args, **how)
@@ -592,7 +592,7 @@ def test_staff_may_send_a_dead_mail_out_of_order(world):
     world.do("rooms", "reservation_cancel", reservation)
     claimed = {row[2]: row[0] for row in call(link, "outbox_claim", owner, 100, 60)}
     first = claimed[reservation]
-    call(link, "outbox_settle", first, owner, "DEAD", "550 no", 0)
+    call(link, "outbox_settle", first, owner, "DEAD", "550 no", 0, None)
     call(link, "outbox_release", owner)
     fine(world.audit())
     world.send()
@@ -620,7 +620,7 @@ def test_audits_while_the_system_runs(world):
                 if n == 4:
                     owner = world.id()
                     for row in call(links["notifier"], "outbox_claim", owner, 5, 60):
-                        call(links["notifier"], "outbox_settle", row[0], owner, "SENT", None, 0)
+                        call(links["notifier"], "outbox_settle", row[0], owner, "SENT", None, 0, None)
                     do("admin", "stock_change", world.a, None, 9 + done[n] % 5, None, None)
                     continue
                 reservation = world.id()

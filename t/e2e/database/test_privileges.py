@@ -203,7 +203,7 @@ def test_a_check_stands_behind_every_bound(stack, statement):
 
 
 @pytest.mark.parametrize("statement", [
-    "CALL loyalty.outbox_settle(%s, X'00000000000000000000000000000001', 'SENT', NULL, 0)",
+    "CALL loyalty.outbox_settle(%s, X'00000000000000000000000000000001', 'SENT', NULL, 0, NULL)",
     "CALL loyalty.outbox_renew(%s, X'00000000000000000000000000000001', 60)",
 ])
 def test_who_holds_no_lease_settles_nothing(stack, statement):

@@ -84,7 +84,7 @@ def test_E114_stopped_past_its_lease_it_does_not_send(bench, relay):
     second = bench.notifier(r, LEASE_S=2)
     bench.sent(2, 15)
     first[0].signal(signal.SIGCONT)
-    first[0].logged("lease ran out before its turn")
+    first[0].logged("lease expired before its turn")
     later = bench.reservation()
     bench.sent(3)
     time.sleep(0.5)
