@@ -9,17 +9,31 @@ namespace Loyalty\Console;
 require dirname(__DIR__) . '/src/load.php';
 
 $request = Request::current();
+
+$broken = static function () use ($request): void {
+	http_response_code(500);
+	header('Content-Type: text/html; charset=utf-8');
+	foreach (Response::HEADERS as $name => $value) {
+		header("$name: $value");
+	}
+	echo '<!doctype html><html lang="en"><title>Internal error</title><h1>Internal error</h1><p>Quote the request id <code>',
+		htmlspecialchars($request->id), '</code> when you report it.</p><p><a href="/console/">Back to the console</a></p></html>';
+};
+
+// What ends PHP itself, as too much memory does, leaves no exception; the page takes the memory that was put by for it.
+$spare = str_repeat(' ', 512 << 10);
+register_shutdown_function(static function () use (&$spare, $broken): void {
+	$spare = null;
+	if (((error_get_last()['type'] ?? 0) & (E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR)) !== 0 && !headers_sent()) {
+		$broken();
+	}
+});
+
 try {
 	$settings = Settings::fromEnvironment(false);
 	$response = (new App($settings, dirname(__DIR__), time()))->handle($request);
 	$response->send($request->method !== 'HEAD');
 } catch (\Throwable $e) {
 	Log::write('error', $request->id, get_class($e) . ': ' . $e->getMessage() . ' at ' . $e->getFile() . ':' . $e->getLine());
-	http_response_code(500);
-	header('Content-Type: text/html; charset=utf-8');
-	foreach (Response::HEADERS as $name => $value) {
-		header("$name: $value");
-	}
-	echo '<!doctype html><html lang="en"><title>Something broke</title><h1>Something broke on our side</h1><p>The log knows the request id <code>',
-		htmlspecialchars($request->id), '</code>.</p><p><a href="/console/">Back to the console</a></p></html>';
+	$broken();
 }

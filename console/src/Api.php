@@ -89,10 +89,10 @@ final class Api
 	 */
 	private function run(array $requests, ?int $timeoutMs): array
 	{
-		$handles = $heads = [];
+		$handles = $replies = [];
 		foreach ($requests as $at => [$method, $target, $body, $headers]) {
-			$heads[$at] = [];
-			$handles[$at] = $this->handle($method, $target, $body, $headers, $heads[$at], $timeoutMs);
+			$replies[$at] = new Reply();
+			$handles[$at] = $this->handle($method, $target, $body, $headers, $replies[$at], $timeoutMs);
 			curl_multi_add_handle($this->multi, $handles[$at]);
 			$this->calls++;
 		}
@@ -109,22 +109,19 @@ final class Api
 		$failed = [];
 		while ($message = curl_multi_info_read($this->multi)) {
 			if ($message['result'] !== CURLE_OK) {
-				$failed[spl_object_id($message['handle'])] = curl_strerror($message['result']);
+				$failed[spl_object_id($message['handle'])] = $message['result'];
 			}
 		}
 		$answers = [];
 		foreach ($handles as $at => $handle) {
-			$answers[$at] = $this->answer($handle, $heads[$at], $failed[spl_object_id($handle)] ?? null);
+			$answers[$at] = $this->answer($handle, $replies[$at], $failed[spl_object_id($handle)] ?? null);
 			curl_multi_remove_handle($this->multi, $handle);
 		}
 		return $answers;
 	}
 
-	/**
-	 * @param list<string> $headers
-	 * @param array<string, string> $head filled with what comes back
-	 */
-	private function handle(string $method, string $target, ?string $body, array $headers, array &$head, ?int $timeoutMs): \CurlHandle
+	/** @param list<string> $headers */
+	private function handle(string $method, string $target, ?string $body, array $headers, Reply $reply, ?int $timeoutMs): \CurlHandle
 	{
 		$url = $this->settings->text('LOYALTY_API_URL');
 		$handle = curl_init($url . $target);
@@ -132,20 +129,16 @@ final class Api
 			CURLOPT_CUSTOMREQUEST => $method,
 			CURLOPT_HTTPHEADER => [...$headers, 'X-API-Key: ' . $this->key, 'X-Actor: ' . rawurlencode($this->name),
 				'X-Request-Id: ' . $this->requestId, 'Accept: application/json'],
-			CURLOPT_RETURNTRANSFER => true,
 			CURLOPT_CONNECTTIMEOUT_MS => 1000,
 			CURLOPT_TIMEOUT_MS => $timeoutMs ?? $this->settings->number('LOYALTY_API_TIMEOUT_MS'),
 			CURLOPT_HTTP_VERSION => CURL_HTTP_VERSION_2TLS,
 			CURLOPT_PIPEWAIT => true,
 			CURLOPT_PROTOCOLS => CURLPROTO_HTTPS,
+			// Whatever proxy the environment names: the gateway is ours.
 			CURLOPT_PROXY => '',
-			CURLOPT_HEADERFUNCTION => static function ($_, string $line) use (&$head): int {
-				if (str_contains($line, ':')) {
-					[$name, $value] = explode(':', $line, 2);
-					$head[strtolower($name)] = trim($value);
-				}
-				return strlen($line);
-			},
+			CURLOPT_NOPROXY => '*',
+			CURLOPT_HEADERFUNCTION => $reply->takeHeader(...),
+			CURLOPT_WRITEFUNCTION => $reply->takeBody(...),
 		];
 		if ($body !== null) {
 			$options[CURLOPT_POSTFIELDS] = $body;
@@ -166,22 +159,37 @@ final class Api
 		return $handle;
 	}
 
-	/** @param array<string, string> $head */
-	private function answer(\CurlHandle $handle, array $head, ?string $failure): Answer
+	/** @param int|null $failure curl's number for it */
+	private function answer(\CurlHandle $handle, Reply $reply, ?int $failure): Answer
 	{
 		if ($failure !== null) {
-			Log::write('warn', $this->requestId, 'the API does not answer: ' . $failure);
-			return new Answer(0, [], '', new Problem('unreachable', 503, '', $this->requestId));
+			return new Answer(0, [], '', new Problem($this->told($reply, $failure), 503, '', $this->requestId));
 		}
 		$status = (int) curl_getinfo($handle, CURLINFO_RESPONSE_CODE);
-		$body = (string) curl_multi_getcontent($handle);
 		if ($status === 401 || $status === 403) {
-			throw new SessionEnded("the API answered $status");
+			throw new SessionEnded($status);
 		}
 		if ($status >= 200 && $status < 300) {
-			return new Answer($status, $head, $body, null);
+			return new Answer($status, $reply->headers, $reply->body, null);
 		}
-		$id = $head['x-request-id'] ?? $this->requestId;
-		return new Answer($status, $head, $body, Problem::of($status, $body, $id));
+		$id = $reply->headers['x-request-id'] ?? $this->requestId;
+		return new Answer($status, $reply->headers, $reply->body, Problem::of($status, $reply->body, $id));
+	}
+
+	/** Log why there is no answer; which problem that is. */
+	private function told(Reply $reply, int $failure): string
+	{
+		$why = curl_strerror($failure) ?? "error $failure";
+		// curl itself takes no header line of more than 100 kB, and calls that one or the other.
+		if ($reply->isTooLong || in_array($failure, [CURLE_OUT_OF_MEMORY, 100], true)) {
+			Log::write('error', $this->requestId, sprintf("an answer of the API is longer than %d bytes, or its head than %d: %s", Reply::BODY, Reply::HEAD, $why));
+			return 'answer-too-long';
+		}
+		if ($failure === CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
+			Log::write('error', $this->requestId, 'the gateway has a certificate with another key than LOYALTY_API_PIN says: restart the console with the new one');
+			return 'gateway-changed';
+		}
+		Log::write('warn', $this->requestId, 'the API does not answer: ' . $why);
+		return 'unreachable';
 	}
 }

@@ -8,12 +8,14 @@ namespace Loyalty\Console;
 final class App
 {
 	private Sealer $sealer;
+	private Sessions $sessions;
 	private View $view;
 	private Assets $assets;
 
 	public function __construct(private readonly Settings $settings, string $root, private readonly int $now)
 	{
 		$this->sealer = new Sealer($settings->secrets());
+		$this->sessions = new Sessions($settings, $this->sealer, $now);
 		$this->assets = new Assets("$root/static");
 		$this->view = new View($root, "$root/build/twig", $this->assets);
 		Log::level($settings->text('LOYALTY_LOG_LEVEL'));
@@ -27,21 +29,23 @@ final class App
 				return $file;
 			}
 		}
-		$opened = Session::open($this->sealer, $request->cookie(Session::COOKIE), $this->settings, $this->now);
+		$opened = $this->sessions->open($request->cookie(Session::COOKIE));
 		$session = $opened ?? Session::fresh($this->now);
+		Log::hide($session->key);
 		$api = new Api($this->settings, $session->key ?? '', $session->name, $request->id);
-		$context = new Context($this->settings, $request, $session, $api, $this->sealer, $this->view, $this->now);
+		$context = new Context($this->settings, $request, $session, $api, $this->sealer, $this->sessions, $this->view, $this->now);
 		try {
 			$response = $this->route($context, $opened !== null);
 		} catch (SessionEnded $e) {
 			Log::write('warn', $request->id, "{$session->name}'s session ends: " . $e->getMessage());
+			$this->sessions->end($session);
 			return $this->signIn($context, 'The key you signed in with is no longer valid. Sign in with the current one.');
 		} catch (Refused $e) {
 			return $context->failed($e->problem);
 		}
 		// What the page itself asks for keeps no session alive.
-		if ($session->isSignedIn() && !$request->isLive() && !$response->hasCookie(Session::COOKIE) && $session->isStale($this->now)) {
-			$response = $response->withCookie($session->cookie($this->sealer, $this->now));
+		if (!$request->isLive() && !$response->hasCookie(Session::COOKIE)) {
+			$this->sessions->touch($session);
 		}
 		return $response;
 	}
@@ -51,6 +55,12 @@ final class App
 		$request = $context->request;
 		$session = $context->session;
 		$method = $request->method === 'HEAD' ? 'GET' : $request->method;
+		$hasKey = $session->isSignedIn() && $request->holds($session->key);
+		if ($hasKey && !$request->isPost()) {
+			Log::write('warn', $request->id, "refused: the address contains the key of {$session->name}");
+			return $context->page('refused.twig', ['why' => 'The address of this page contains your staff key, so nothing was looked up. Keys belong into the sign-in form only: '
+				. 'whoever reads this browser\'s history can read them in an address.'], 400);
+		}
 		[$handler, $arguments, $allowed] = Routes::find($method, $request->route());
 		if ($handler === null) {
 			return $allowed === []
@@ -74,12 +84,17 @@ final class App
 				}
 			}
 		}
+		if ($hasKey && !$isOpen) {
+			Log::write('warn', $request->id, "refused: a field contains the key of {$session->name}, for $request->path");
+			return $context->resume('One of the fields contained your staff key, so nothing was done: what is typed here is kept, and the key must not be. '
+				. 'It has been taken out.', $request->path, $request->filledIn(), $request->field('form'), 422);
+		}
 		if (!$hadSession && $method === 'GET' && $request->header('sec-fetch-site') === 'cross-site') {
 			// No cookie is set here: it would take the place of the one that was not sent.
 			return $context->page('again.twig', ['here' => $request->path . $this->queryOf($request)]);
 		}
 		if (!$isOpen && !$session->isSignedIn()) {
-			return $this->signIn($context, $session->key !== null || $request->isPost() ? 'You were signed out after a while without anything done.' : '');
+			return $this->signIn($context, $session->expired || $request->isPost() ? 'You were signed out after a while without anything done.' : '');
 		}
 		[$class, $action] = $handler;
 		return (new $class($context))->$action(...$arguments);
@@ -104,7 +119,7 @@ final class App
 		}
 		$to = $request->isPost() || $isOwnForm ? $request->field('to') : $request->path . $this->queryOf($request);
 		return $signIn->form($why, $isOwnForm ? $request->field('name') : $context->session->name, $to, $resume, $why === '' ? 200 : 401)
-			->withCookie($visitor->cookie($this->sealer, $this->now));
+			->withCookie($this->sessions->cookie($visitor));
 	}
 
 	private function queryOf(Request $request): string

@@ -16,6 +16,7 @@ final class Context
 		public readonly Session $session,
 		public readonly Api $api,
 		public readonly Sealer $sealer,
+		public readonly Sessions $sessions,
 		private readonly View $view,
 		public readonly int $now,
 	) {
@@ -25,7 +26,7 @@ final class Context
 	public function forSession(Session $session): self
 	{
 		$api = new Api($this->settings, $session->key ?? '', $session->name, $this->request->id);
-		return new self($this->settings, $this->request, $session, $api, $this->sealer, $this->view, $this->now);
+		return new self($this->settings, $this->request, $session, $api, $this->sealer, $this->sessions, $this->view, $this->now);
 	}
 
 	/** @param array<string, mixed> $values */
@@ -52,6 +53,10 @@ final class Context
 	 */
 	public function resume(string $why, string $action, array $fields, string $formToken, int $status): Response
 	{
+		$key = $this->session->key ?? '';
+		array_walk_recursive($fields, static function (string &$text) use ($key): void {
+			$text = Secret::without($key, $text);
+		});
 		return $this->page('resume.twig', ['why' => $why, 'action' => $action, 'fields' => $fields, 'kept' => $formToken], $status);
 	}
 

@@ -9,10 +9,17 @@ final class Log
 {
 	private const LEVELS = ['error' => 0, 'warn' => 1, 'info' => 2, 'debug' => 3];
 	private static string $level = 'info';
+	private static string $key = '';
 
 	public static function level(string $level): void
 	{
 		self::$level = $level;
+	}
+
+	/** Whatever is written from here on: not this. */
+	public static function hide(?string $key): void
+	{
+		self::$key = $key ?? '';
 	}
 
 	public static function write(string $level, string $requestId, string $text): void
@@ -27,7 +34,8 @@ final class Log
 		if ($stderr === false) {
 			return;
 		}
-		@fwrite($stderr, sprintf("%s %s console %s %s\n", $now->format("Y-m-d\\TH:i:s.u\\Z"), $level, $requestId === '' ? '-' : $requestId, $line));
+		$line = sprintf('%s %s console %s %s', $now->format("Y-m-d\\TH:i:s.u\\Z"), $level, $requestId === '' ? '-' : $requestId, $line);
+		@fwrite($stderr, (self::$key === '' ? $line : str_ireplace(self::$key, '(key)', $line)) . "\n");
 		fclose($stderr);
 	}
 }

@@ -10,6 +10,8 @@ final class Problem
 	/** By problem: what happened, and what one can do. */
 	private const WORDS = [
 		'unreachable' => 'The system does not answer. It may be starting, or stopped.',
+		'gateway-changed' => 'The gateway shows a certificate with another key than the console knows. Whoever runs the system has to restart the console.',
+		'answer-too-long' => 'The system sent an answer that is longer than the console reads. Tell whoever runs the system.',
 		'unavailable' => 'The system is busy or out of reach at the moment. Please try again.',
 		'rate-limited' => 'Too many requests at once. Please wait a moment and try again.',
 		'sold-out' => 'No unit of this room is left.',
@@ -26,7 +28,7 @@ final class Problem
 		'idempotency-key-reused' => 'This form was sent before with other values, and that first time counted: nothing more was changed now. '
 			. 'Look at what is there before you try again.',
 		'payload-too-large' => 'That is more than the system accepts at once.',
-		'internal' => 'Something broke on our side. The log knows the request id.',
+		'internal' => 'Internal error. Quote the request id when you report it.',
 	];
 
 	/** @param array<string, string> $fields what is wrong with which field */
@@ -49,12 +51,26 @@ final class Problem
 		$text = static fn (string $name): string => is_string($document[$name] ?? null) ? $document[$name] : '';
 		$fields = [];
 		foreach (is_array($document['errors'] ?? null) ? $document['errors'] : [] as $error) {
-			$name = is_array($error) ? $error['pointer'] ?? $error['parameter'] ?? $error['header'] ?? null : null;
-			if (is_string($name) && is_string($error['detail'] ?? null)) {
-				$fields[ltrim($name, '/')] ??= $error['detail'];
+			$where = is_array($error) ? self::where($error) : null;
+			if ($where !== null && is_string($error['detail'] ?? null)) {
+				$fields[$where] ??= $error['detail'];
 			}
 		}
 		return new self(preg_replace('#\A/problems/#', '', $text('type')), $status, $text('detail'), $text('request_id') ?: $requestId, $fields);
+	}
+
+	/**
+	 * The name of what is wrong: a member of the body (by its JSON pointer, RFC 6901), a parameter of the query or a header.
+	 * @param array<mixed> $error
+	 */
+	private static function where(array $error): ?string
+	{
+		foreach (['pointer', 'parameter', 'header'] as $kind) {
+			if (is_string($error[$kind] ?? null)) {
+				return $kind !== 'pointer' ? $error[$kind] : str_replace(['~1', '~0'], ['/', '~'], preg_replace('#\A/#', '', $error[$kind]));
+			}
+		}
+		return null;
 	}
 
 	/** What was filled in does not even get to the API. @param array<string, string> $fields */

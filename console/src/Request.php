@@ -77,6 +77,17 @@ final class Request
 		return $fields;
 	}
 
+	/** Whether this key was typed where no key belongs: an address, a field. */
+	public function holds(string $key): bool
+	{
+		$found = Secret::isWithin($key, rawurldecode($this->path));
+		$texts = [$this->query, array_diff_key($this->form, array_flip(['csrf', 'form', 'key', 'resume']))];
+		array_walk_recursive($texts, static function (mixed $value, string|int $name) use ($key, &$found): void {
+			$found = $found || Secret::isWithin($key, (string) $name) || (is_string($value) && Secret::isWithin($key, $value));
+		});
+		return $found;
+	}
+
 	/** @return array<string, string> the same without lists: for a form that is shown again */
 	public function typed(): array
 	{
@@ -105,17 +116,19 @@ final class Request
 	}
 
 	/**
-	 * Whether a form was sent by a page of this very host.  Every browser
-	 * says so in one of two headers; who says nothing is refused.
+	 * Whether a form was sent by a page of this very host.  The browser knows:
+	 * it compares the addresses that it shows, so a proxy in front may rewrite
+	 * Host.  Older browsers say Origin alone, which has to be this Host then;
+	 * who says nothing is refused.
 	 */
 	public function isFromHere(): bool
 	{
 		$site = $this->header('sec-fetch-site');
-		$origin = $this->header('origin');
-		if ($origin !== '') {
-			return hash_equals('https://' . strtolower($this->header('host')), strtolower($origin)) && in_array($site, ['', 'same-origin'], true);
+		if ($site !== '') {
+			return in_array($site, ['same-origin', 'none'], true); // none: by the person's own hand, as at a reload
 		}
-		return $site === 'same-origin';
+		$origin = $this->header('origin');
+		return $origin !== '' && hash_equals('https://' . strtolower($this->header('host')), strtolower($origin));
 	}
 
 	/** @param array<mixed> $from */

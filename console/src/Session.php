@@ -5,21 +5,20 @@ declare(strict_types=1);
 namespace Loyalty\Console;
 
 /**
- * Who is signed in.  The whole session is sealed in one cookie, so any number
- * of consoles that have the same secret share it and none keeps anything.
+ * Who is signed in, or that nobody is.  Sessions keeps it.
  *
  * A session without a key is that of a visitor who has not signed in: it
- * carries the CSRF secret of the sign-in form.
+ * has the CSRF secret of the sign-in form.
  */
 final class Session
 {
 	public const COOKIE = '__Host-loyalty-console';
-	private const PURPOSE = 'session';
 
 	private function __construct(
+		public readonly ?string $id,
 		public readonly ?string $key,
 		public readonly string $name,
-		private readonly string $secret,
+		public readonly string $secret,
 		public readonly int $since,
 		public readonly int $seen,
 		public readonly bool $expired,
@@ -29,26 +28,31 @@ final class Session
 	/** A visitor's. */
 	public static function fresh(int $now): self
 	{
-		return new self(null, '', self::random(), $now, $now, false);
+		return self::visitor(self::random(), $now, false);
+	}
+
+	/** A visitor's, as the cookie has it. */
+	public static function visitor(string $secret, int $since, bool $expired): self
+	{
+		return new self(null, null, '', $secret, $since, $since, $expired);
 	}
 
 	/** After a sign-in: with a CSRF secret of its own, whatever was before. */
-	public static function signedIn(string $key, string $name, int $now): self
+	public static function signedIn(string $id, string $key, string $name, int $now): self
 	{
-		return new self($key, $name, self::random(), $now, $now, false);
+		return new self($id, $key, $name, self::random(), $now, $now, false);
 	}
 
-	/** What the cookie holds; null where it holds none of ours. */
-	public static function open(Sealer $sealer, string $cookie, Settings $settings, int $now): ?self
+	/** As it was kept. */
+	public static function kept(string $id, string $key, string $name, string $secret, int $since, int $seen, bool $expired): self
 	{
-		$value = $cookie === '' ? null : $sealer->open(self::PURPOSE, $cookie);
-		if ($value === null || !isset($value['c'], $value['i'], $value['s'], $value['n']) || !array_key_exists('k', $value)) {
-			return null;
-		}
-		$expired = $now - $value['s'] > $settings->number('LOYALTY_CONSOLE_IDLE_S')
-			|| $now - $value['i'] > $settings->number('LOYALTY_CONSOLE_LIFETIME_S')
-			|| $value['i'] > $now + 60;
-		return new self($value['k'], $value['n'], $value['c'], $value['i'], $value['s'], $expired);
+		return new self($id, $key, $name, $secret, $since, $seen, $expired);
+	}
+
+	/** One that is no more: nobody knows whose it was. */
+	public static function ended(): self
+	{
+		return new self(null, null, '', self::random(), 0, 0, true);
 	}
 
 	public function isSignedIn(): bool
@@ -56,23 +60,10 @@ final class Session
 		return $this->key !== null && !$this->expired;
 	}
 
-	/** The Set-Cookie line that keeps it, seen now. */
-	public function cookie(Sealer $sealer, int $now): string
-	{
-		return self::line($sealer->seal(self::PURPOSE,
-			['k' => $this->key, 'n' => $this->name, 'c' => $this->secret, 'i' => $this->since, 's' => $now]));
-	}
-
 	/** The Set-Cookie line that ends it. */
 	public static function noCookie(): string
 	{
 		return self::line('') . '; Max-Age=0';
-	}
-
-	/** Worth a new cookie: half a minute has passed. */
-	public function isStale(int $now): bool
-	{
-		return $now - $this->seen >= 30;
 	}
 
 	public function csrfToken(): string
@@ -95,7 +86,8 @@ final class Session
 		return 'console-' . Sealer::encode(hash('sha256', "$this->name\n$action\n$formToken", true));
 	}
 
-	private static function line(string $value): string
+	/** The Set-Cookie line of this value. */
+	public static function line(string $value): string
 	{
 		// Path and no Domain are what __Host- asks for.
 		return self::COOKIE . "=$value; Path=/; Secure; HttpOnly; SameSite=Strict";

@@ -11,7 +11,7 @@ namespace Loyalty\Console;
  */
 final class Settings
 {
-	/** name: form, default, meaning; the form is a regular expression, MIN..MAX, or the word file or secret */
+	/** name: form, default, meaning; the form is a regular expression, MIN..MAX, or the word file, folder or secret */
 	private const TABLE = [
 		'LOYALTY_API_URL' => ['https://[A-Za-z0-9.\-]+(:[1-9][0-9]{0,4})?', 'https://localhost:8443', 'the gateway, by the name that its certificate has'],
 		'LOYALTY_API_CONNECT' => ['[A-Za-z0-9.\-]+:[1-9][0-9]{0,4}', '', 'host:port to connect to instead of the one in the URL'],
@@ -19,12 +19,15 @@ final class Settings
 		'LOYALTY_API_PIN' => ['sha256//[A-Za-z0-9+/]{43}=|/[A-Za-z0-9._/@+~\-]+', '', 'know the gateway by this public key (its hash, or a PEM file), whatever its certificate says'],
 		'LOYALTY_API_TIMEOUT_MS' => ['500..60000', '6000', 'how long one call may take; above the gateway\'s own 4800'],
 		'LOYALTY_CONSOLE_SECRET' => ['secret', '', 'seals the sessions; 32 characters or more; further lines are older ones that still open'],
+		'LOYALTY_CONSOLE_SESSIONS' => ['folder', '/run/loyalty/console-sessions', 'where sessions are kept: one folder for all instances on this host'],
 		'LOYALTY_CONSOLE_IDLE_S' => ['1..86400', '1800', 'a session ends when nothing was done for so long'],
 		'LOYALTY_CONSOLE_LIFETIME_S' => ['1..604800', '43200', 'and so long after the sign-in at the latest'],
 		'LOYALTY_CONSOLE_LISTEN' => ['/[A-Za-z0-9._/@+~\-]+|[A-Za-z0-9.\-]+:[1-9][0-9]{0,4}', '/run/loyalty/console.sock', 'where PHP-FPM listens: a socket\'s path, or address:port'],
 		'LOYALTY_CONSOLE_WORKERS' => ['1..64', '4', 'processes, each serves one page at a time'],
 		'LOYALTY_LOG_LEVEL' => ['error|warn|info|debug', 'info', 'info: a line for each thing that staff do'],
 	];
+
+	private const SECRET_SIZE = 65536;
 
 	/** @param array<string, string> $values */
 	private function __construct(private array $values)
@@ -134,6 +137,9 @@ final class Settings
 		if ($value === '' && $default === '') {
 			return null;
 		}
+		if ($form === 'folder') {
+			return preg_match('#\A/[^\x00-\x1f]*\z#', $value) ? null : 'not an absolute path';
+		}
 		if ($form === 'file') {
 			return is_readable($value) && is_file($value) ? null : 'not a file that can be read';
 		}
@@ -161,6 +167,10 @@ final class Settings
 		if ((fileperms($file) & 077) !== 0 && !str_starts_with((string) realpath($file), '/run/secrets/')) {
 			throw new \DomainException("$file: others than its owner may use it; chmod 600 it");
 		}
-		return (string) file_get_contents($file);
+		$text = (string) file_get_contents($file, false, null, 0, self::SECRET_SIZE + 1);
+		if (strlen($text) > self::SECRET_SIZE) {
+			throw new \DomainException("$file: longer than " . self::SECRET_SIZE . ' bytes: this is no list of secrets');
+		}
+		return $text;
 	}
 }

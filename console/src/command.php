@@ -25,6 +25,8 @@ try {
 			exit(0);
 		case '-c':
 			$settings = Settings::fromEnvironment(true);
+			Sessions::prepare($settings->text('LOYALTY_CONSOLE_SESSIONS'));
+			(new Sessions($settings, new Sealer($settings->secrets()), time()))->clean();
 			$listen = $settings->text('LOYALTY_CONSOLE_LISTEN');
 			$user = posix_geteuid() === 0 ? "user = root\ngroup = root" : '';
 			$conf = strtr((string) file_get_contents("$root/php-fpm.conf.in"), [

@@ -28,7 +28,12 @@ final class RequestTest extends TestCase
 			[['origin' => 'https://evil.test'], false],
 			[['origin' => 'https://example.org:8443', 'sec-fetch-site' => 'cross-site'], false],
 			[['sec-fetch-site' => 'same-site'], false],
-			[['sec-fetch-site' => 'none'], false],
+			[['sec-fetch-site' => 'none'], true],
+			// A proxy has rewritten Host; the browser compares what it shows.
+			[['origin' => 'https://staff.hotel.example', 'sec-fetch-site' => 'same-origin'], true],
+			[['origin' => 'null', 'sec-fetch-site' => 'same-origin'], true],
+			[['origin' => 'https://staff.hotel.example', 'sec-fetch-site' => 'same-site'], false],
+			[['origin' => 'https://example.org:8443', 'sec-fetch-site' => 'nonsense'], false],
 		] as [$headers, $fits]) {
 			$this->assertSame($fits, $this->request($headers)->isFromHere(), json_encode($headers));
 		}

@@ -42,9 +42,9 @@ final class WordsTest extends TestCase
 		$this->assertStringContainsString('No unit', $problem->words());
 		$problem = Problem::of(422, json_encode(['type' => '/problems/validation', 'errors' => [['pointer' => '/reason', 'detail' => 'd'], 'x', ['pointer' => 1]]]), 'r1');
 		$this->assertSame([['reason' => 'd'], 'r1'], [$problem->fields, $problem->requestId]);
-		$errors = [['parameter' => 'since', 'detail' => 'a'], ['header' => 'X-Actor', 'detail' => 'b'], ['detail' => 'c'], ['pointer' => '/user/id', 'detail' => 'd']];
-		$problem = Problem::of(400, json_encode(['type' => '/problems/validation', 'errors' => $errors]), 'r1');
-		$this->assertSame(['since' => 'a', 'X-Actor' => 'b', 'user/id' => 'd'], $problem->fields);
+		$problem = Problem::of(400, json_encode(['type' => '/problems/validation', 'errors' => [['parameter' => 'limit', 'detail' => 'a'], ['header' => 'X-Actor', 'detail' => 'b'],
+			['pointer' => '/user/a~1b~0c', 'detail' => 'c'], ['pointer' => '', 'detail' => 'd'], ['detail' => 'nowhere']]]), 'r1');
+		$this->assertSame(['limit' => 'a', 'X-Actor' => 'b', 'user/a/b~c' => 'c', '' => 'd'], $problem->fields);
 		foreach (['', '<html>', '[]', '5', 'null', '{"type":7,"errors":8}'] as $body) {
 			$problem = Problem::of(503, $body, 'r1');
 			$this->assertTrue($problem->isUnknown());

@@ -9,12 +9,16 @@ use Loyalty\Console\Log;
 use Loyalty\Console\Refused;
 use Loyalty\Console\Response;
 use Loyalty\Console\Routes;
+use Loyalty\Console\Secret;
 use Loyalty\Console\Session;
 use Loyalty\Console\SessionEnded;
+use Loyalty\Console\SessionsFull;
 
 /** Signing in and out.  The one page that needs no session. */
 final class SignIn extends Page
 {
+	private const KEY_AS_NAME = 'This looks like a key. Type your name here, and the key below.';
+
 	public function show(): Response
 	{
 		if ($this->c->session->isSignedIn()) {
@@ -23,11 +27,15 @@ final class SignIn extends Page
 		$visitor = $this->c->session->key === null && !$this->c->session->expired ? $this->c->session : Session::fresh($this->c->now);
 		$page = new self($this->c->forSession($visitor));
 		return $page->form('', '', $this->c->request->query('to'), '', 200)
-			->withCookie($visitor->cookie($this->c->sealer, $this->c->now));
+			->withCookie($this->c->sessions->cookie($visitor));
 	}
 
 	public function form(string $why, string $name, string $to, string $resume, int $status, array $wrong = []): Response
 	{
+		// What may be a key is not shown again, wherever it was typed.
+		if (Secret::isWithin($this->field('key'), $name) || Secret::looksLikeOne($name)) {
+			$name = '';
+		}
 		return $this->c->page('sign-in.twig', ['why' => $why, 'name' => $name, 'to' => $to, 'resume' => $resume, 'wrong' => $wrong], $status);
 	}
 
@@ -38,13 +46,25 @@ final class SignIn extends Page
 		$to = $this->field('to');
 		$resume = $this->field('resume');
 		$wrong = [];
-		if ($name === '' || mb_strlen($name) > 100 || preg_match('/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|[\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $name)) {
+		if (Secret::isWithin($key, $name) || Secret::looksLikeOne($name)) {
+			$wrong['name'] = self::KEY_AS_NAME;
+		} elseif ($name === '' || mb_strlen($name) > 100 || preg_match('/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|[\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $name)) {
 			$wrong['name'] = 'Your name, with 100 characters at most: it is kept with everything you do.';
 		}
 		if ($key === '') {
 			$wrong['key'] = 'Please fill this in.';
 		} elseif (!preg_match('#\A[A-Za-z0-9._~+/=-]{16,512}\z#', $key)) {
 			$wrong['key'] = 'This is not a key: keys have 16 characters or more, and no spaces.';
+		}
+		try {
+			foreach (isset($wrong['name']) ? [] : Secret::candidates($name) as $candidate) {
+				if ($this->isKey($candidate)) {
+					$wrong['name'] = self::KEY_AS_NAME;
+					$name = '';
+				}
+			}
+		} catch (Refused $e) {
+			return $this->form($e->problem->words() . ' You are not signed in yet.', '', $to, $resume, $e->problem->status);
 		}
 		if ($wrong !== []) {
 			return $this->form('', $name, $to, $resume, 422, $wrong);
@@ -53,13 +73,20 @@ final class SignIn extends Page
 			(new Api($this->c->settings, $key, $name, $this->c->request->id))->get('/v1/admin/rooms', ['limit' => 1]);
 		} catch (SessionEnded) {
 			Log::write('warn', $this->c->request->id, "sign-in refused, from {$this->c->request->address}, as $name");
-			return $this->form('', $name, $to, $resume, 401, ['key' => 'This is not the key for staff, or no longer.']);
+			return $this->form('', $name, $to, $resume, 401, ['key' => "This staff key isn\u{2019}t valid."]);
 		} catch (Refused $e) {
 			return $this->form($e->problem->words() . ' You are not signed in yet.', $name, $to, $resume, $e->problem->status);
 		}
+		try {
+			$session = $this->c->sessions->start($key, $name);
+		} catch (SessionsFull $e) {
+			Log::write('error', $this->c->request->id, 'a session cannot be saved: ' . $e->getMessage());
+			return $this->form('The console cannot save sessions at the moment: its disk may be full. You are not signed in. '
+				. 'Whoever runs the console finds the reason in its log.', $name, $to, $resume, 503);
+		}
 		Log::write('info', $this->c->request->id, "$name signed in, from {$this->c->request->address}");
-		$session = Session::signedIn($key, $name, $this->c->now);
-		$cookie = $session->cookie($this->c->sealer, $this->c->now);
+		$this->c->sessions->end($this->c->session);
+		$cookie = $this->c->sessions->cookie($session);
 		$kept = $resume === '' ? null : $this->c->sealer->open('resume', $resume);
 		if ($kept !== null && $this->c->now - $kept['i'] < 86400) {
 			return $this->c->forSession($session)->resume('You were signed out before this was sent, so nothing has been done yet.', $kept['p'], $kept['f'], $kept['t'], 200)
@@ -68,11 +95,23 @@ final class SignIn extends Page
 		return Response::seeOther(Routes::isPage($to) ? $to : '/console/pending')->withCookie($cookie);
 	}
 
+	/** Whether the API knows this as a key, whatever for. @throws Refused */
+	private function isKey(string $text): bool
+	{
+		try {
+			(new Api($this->c->settings, $text, 'sign-in', $this->c->request->id))->get('/v1/admin/rooms', ['limit' => 1]);
+			return true;
+		} catch (SessionEnded $e) {
+			return $e->status === 403;
+		}
+	}
+
 	public function leave(): Response
 	{
 		if ($this->c->session->isSignedIn()) {
 			Log::write('info', $this->c->request->id, "{$this->c->session->name} signed out");
 		}
+		$this->c->sessions->end($this->c->session);
 		return $this->c->done('/console/sign-in', 'You are signed out.')->withCookie(Session::noCookie());
 	}
 }

@@ -1,4 +1,4 @@
-"""The staff's web page in a container of its own: it reaches the API through nginx alone, and keeps nothing"""
+"""The staff's web page in a container of its own: it reaches the API through nginx alone, and keeps who is signed in"""
 
 import sys
 import threading
@@ -12,7 +12,7 @@ from stack import TOP
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "console"))
 
-from visitor import Visitor, words  # noqa: E402
+from visitor import COOKIE, Visitor, words  # noqa: E402
 
 ROLL = str(TOP / "compose" / "roll")
 
@@ -78,3 +78,9 @@ def test_a_session_outlives_its_console_and_no_page_is_lost(stack, one_again):
         reader.join(60)
     assert len(before) == len(after) == 2 and not set(before) & set(after)
     assert len(answers) > 20 and set(answers) == {200}, {status: answers.count(status) for status in set(answers)}
+    old = staff.cookie()
+    staff.get("/console/rooms")
+    staff.submit("/console/sign-out")
+    for _ in range(6):  # whichever of the two nginx asks
+        page = requests.get(stack.base + "/console/rooms", headers={"Cookie": f"{COOKIE}={old}"}, verify=stack.ca, timeout=30)
+        assert "Key for staff" in page.text and "Sign out" not in page.text

@@ -44,8 +44,14 @@ def test_a_rotated_key_ends_the_session(site, visitor):
     old = site.keys["restricted"]
     v = visitor().sign_in()
     try:
-        file.write_text("another-key-0123456789abcdef\n")
+        staple = "correct-horse-battery-staple"
+        file.write_text(f"another-key-0123456789abcdef\n{staple}\n")
         site.native("keys")
+        other = visitor()
+        other.get("/console/sign-in")
+        other.submit("/console/sign-in", name=staple, key="Mia Berg")
+        assert other.page.status_code == 422 and staple not in other.page.text and staple not in site.log("console"), \
+            "no name looks less like a key, but it is one"
         v.get("/console/people")
         assert v.page.status_code == 401 and "no longer valid" in words(v.page)
         assert "Jane Doe" not in v.page.text

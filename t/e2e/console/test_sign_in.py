@@ -67,6 +67,66 @@ def test_a_name_is_asked_for(site, visitor, name):
     assert "Key for staff" in v.get("/console/pending").text
 
 
+def refused_and_unwritten(site, v, secrets):
+    """The last page shows none of them, nor do cookies, files and logs."""
+    for secret in secrets:
+        assert secret not in v.page.text and secret not in str(v.page.headers)
+        assert secret not in site.log("console")
+        assert secret.encode() not in b"".join(f.read_bytes() for f in (site.var / "console-sessions").glob("*"))
+
+
+@pytest.mark.parametrize("where", ["alone", "within", "swapped", "public", "unknown", "upper"])
+def test_a_key_in_the_place_of_the_name_is_refused_and_never_written(site, visitor, where):
+    key = site.keys["restricted"]
+    name, typed = {"alone": (key, key), "within": (f"Mia {key}", key), "swapped": (key, "Mia Berg"), "public": (site.keys["public"], key),
+                   "unknown": ("q7Zk2mP9xW4vB8nL1cR6tY3s", key), "upper": (key.upper(), key)}[where]
+    v = visitor()
+    v.get("/console/sign-in")
+    v.submit("/console/sign-in", name=name, key=typed)
+    assert v.page.status_code == 422 and "key" in words(v.page) and v.form("/console/sign-in")["name"] == "", words(v.page)
+    refused_and_unwritten(site, v, [key, site.keys["public"], name])
+    assert "Key for staff" in v.get("/console/pending").text
+
+
+def test_a_long_name_is_no_key(site, visitor):
+    for name in ("Wolfeschlegelsteinhausenbergerdorff", "christopher.robinson", "Müller-Lüdenscheidt-Wolkenstein"):
+        assert "Sign out" in visitor().sign_in(name).get("/console/pending").text
+
+
+def test_a_key_in_any_field_is_refused_and_never_written(site, visitor, waiting):
+    key = site.keys["restricted"]
+    v = visitor().sign_in()
+    person, room = site.user(100), site.room()
+    for page, action, fields in (
+            (f"/console/people/{person.id}", f"/console/people/{person.id}/points", {"amount": "5", "reason": f"for {key}"}),
+            (f"/console/people/{person.id}", f"/console/people/{person.id}/points", {"amount": key, "reason": "a reason"}),
+            ("/console/rooms", "/console/rooms", {"name": key, "total_amount": "1", "required_points": "1"}),
+            (f"/console/rooms/{room.id}", f"/console/rooms/{room.id}", {"name": f"a {key} b"}),
+            (f"/console/reservations/{waiting['id']}", f"/console/reservations/{waiting['id']}/reject", {"reason": key.upper()}),
+            (f"/console/reservations/{waiting['id']}", f"/console/reservations/{waiting['id']}/approve", {"back": f"/console/pending?a={key}"})):
+        v.get(page)
+        with site.unchanged():
+            v.submit(action, **fields)
+        assert v.page.status_code == 422 and "your staff key" in words(v.page), (action, words(v.page))
+        refused_and_unwritten(site, v, [key, key.upper()])
+    for page in (f"/console/people?q={key}", f"/console/rooms?q=x{key}", f"/console/requests?id={key}", f"/console/requests/{key}", f"/console/history?id={key}"):
+        v.get(page)
+        assert v.page.status_code == 400 and "your staff key" in words(v.page), (page, words(v.page))
+        refused_and_unwritten(site, v, [key])
+
+
+def test_what_is_typed_beside_a_key_is_not_lost(site, visitor):
+    v = visitor().sign_in()
+    person = site.user(100)
+    at = f"/console/people/{person.id}/points"
+    v.get(f"/console/people/{person.id}")
+    v.submit(at, amount="7", reason=f"a long story {site.keys['restricted']} of a guest")
+    assert (v.form(at)["amount"], v.form(at)["reason"]) == ("7", "a long story  of a guest")
+    v.submit(at)
+    assert v.page.status_code == 303 and site.balance(person) == 107
+    site.used = True
+
+
 def test_the_name_is_the_actor_whatever_it_is(site, visitor):
     name = "Zoë <b>O'Brien</b> & 李"
     v = visitor().sign_in(name)
@@ -119,6 +179,28 @@ def test_a_form_from_elsewhere_does_nothing(site, visitor, waiting):
             v.send(at, fields, **how)
         assert v.page.status_code == 403 and "nothing was done" in words(v.page), what
     assert site.api.get(f"/v1/reservations/{waiting['id']}").json["status"] == "PENDING_APPROVAL"
+
+
+def test_a_proxy_may_rewrite_the_host_for_browsers_that_say_where_a_form_is_from(site, visitor):
+    """The browser compares what it shows; Host is what the proxy asked for."""
+    v = visitor()
+    outside, inside = {"origin": "https://staff.hotel.example"}, {"Host": "console.internal"}
+    v.get("/console/sign-in", **inside)
+    v.send("/console/sign-in", {**v.form("/console/sign-in"), "name": "Mia", "key": site.keys["restricted"]}, **outside, **inside,
+           **{"Sec-Fetch-Site": "same-origin"})
+    assert v.page.status_code == 303, words(v.page)
+    person = site.user(100)
+    at = f"/console/people/{person.id}/points"
+    v.get(f"/console/people/{person.id}", **inside)
+    fields = {**v.form(at), "amount": "5", "reason": "through a proxy"}
+    for how in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}):
+        v.send(at, fields, **outside, **inside, **how)
+        assert v.page.status_code == 403 and site.balance(person) == 100, how
+    v.send(at, {**fields, "csrf": "A" * 22}, **outside, **inside, **{"Sec-Fetch-Site": "same-origin"})
+    assert v.page.status_code == 403 and site.balance(person) == 100, "the token is asked for all the same"
+    v.send(at, fields, **outside, **inside, **{"Sec-Fetch-Site": "same-origin"})
+    assert v.page.status_code == 303 and site.balance(person) == 105
+    site.used = True
 
 
 def test_a_token_of_another_session_does_nothing(site, visitor, waiting):
