@@ -53,6 +53,7 @@ struct db {
 	int64_t until_ms;	   /* deadline given by db_until, or 0 */
 	int64_t schema_checked_ms; /* 0: not yet on this connection */
 	unsigned host;		   /* which of conf->hosts comes next */
+	bool shut_out;		   /* the last server reached has no such account or database */
 	unsigned long kill_id;	   /* a connection given up in the middle of a call */
 	int64_t kill_asked_ms;
 };
@@ -377,7 +378,9 @@ connect_to(struct db *db, char *host, int64_t until)
 	bool local = host[0] == '/';
 	unsigned port = 3306;
 	char *colon = strrchr(host, ':');
+	unsigned e;
 
+	db->shut_out = false;
 	if (!local && colon != NULL) {
 		*colon = '\0';
 		port = (unsigned)strtoul(colon + 1, NULL, 10);
@@ -393,6 +396,15 @@ connect_to(struct db *db, char *host, int64_t until)
 	    && set_session(db, until))
 		return true;
 	snprintf(db->reason, sizeof(db->reason), "%s: %s", host, mysql_error(db->my));
+	e = mysql_errno(db->my);
+	if (e == ER_ACCESS_DENIED_ERROR || e == ER_DBACCESS_DENIED_ERROR || e == ER_BAD_DB_ERROR) {
+		log_line(LOG_ERROR, NULL, "db: error %u: %s", e, db->reason);
+		/* for anybody's eyes: no account, no address */
+		snprintf(db->reason, sizeof(db->reason),
+		    "the database does not let this program in (error %u); migrate the database",
+		    e);
+		db->shut_out = true;
+	}
 	disconnect(db);
 	return false;
 }
@@ -489,24 +501,38 @@ query_replaced(struct db *db, const char *sql, size_t len, int64_t until)
 	return e;
 }
 
+/* For anybody's eyes: no account, no address. */
+static void
+misses(struct db *db, const char *procedure, unsigned e)
+{
+	snprintf(db->reason, sizeof(db->reason),
+	    "the database lacks the procedure %s or the right to call it (error %u); migrate the "
+	    "database",
+	    procedure, e);
+}
+
 static enum db_status
 check_schema(struct db *db, int64_t until)
 {
 	static const char sql[] = "CALL schema_version()";
 	int64_t now = db_now_ms();
+	long long version;
 	unsigned e;
 
 	if (db->schema_checked_ms != 0 && now - db->schema_checked_ms < SCHEMA_CHECK_MS)
 		return DB_OK;
 	if ((e = query_replaced(db, sql, sizeof(sql) - 1, until)) != 0) {
 		snprintf(db->reason, sizeof(db->reason), "schema_version: %s", error_text(db, e));
+		if (is_replaced(e))
+			misses(db, "schema_version", e);
 		gave_up(db, e, now);
-		return DB_DOWN;
+		return is_replaced(e) ? DB_VERSION : DB_DOWN;
 	}
 	if (!db_row(db) || db_number(db, 0) != LOYALTY_SCHEMA_VERSION) {
+		version = db->row != NULL ? db_number(db, 0) : 0;
 		snprintf(db->reason, sizeof(db->reason),
-		    "the database has schema version %lld, this program needs %d",
-		    db->row != NULL ? db_number(db, 0) : 0, LOYALTY_SCHEMA_VERSION);
+		    "the database %s schema version %lld, this program needs %d",
+		    version == 0 ? "is being migrated:" : "has", version, LOYALTY_SCHEMA_VERSION);
 		db_done(db);
 		db->schema_checked_ms = 0;
 		return DB_VERSION;
@@ -529,7 +555,7 @@ ready(struct db *db, int64_t until)
 			disconnect(db);
 		}
 		if (db->my == NULL && !connect_any(db, until))
-			return DB_DOWN;
+			return db->shut_out ? DB_VERSION : DB_DOWN;
 		/* once more where the connection was dead, not where it took its time */
 		if ((st = check_schema(db, until)) != DB_DOWN || tries > 0 || db->kill_id != 0)
 			return st;
@@ -588,6 +614,27 @@ answer(struct db *db, int64_t until)
 }
 
 /*
+ * The statement failed, and nothing was done.  A migration may have come
+ * between since we looked: then it is of another schema, not wrong.
+ */
+static enum db_status
+refused(struct db *db, unsigned e, int64_t until)
+{
+	char reason[sizeof(db->reason)];
+
+	memcpy(reason, db->reason, sizeof(reason));
+	db->schema_checked_ms = 0;
+	if (check_schema(db, until) == DB_VERSION)
+		return DB_VERSION;
+	disconnect(db);
+	memcpy(db->reason, reason, sizeof(reason));
+	if (!is_replaced(e))
+		return DB_FAILED;
+	misses(db, db->name, e);
+	return DB_VERSION;
+}
+
+/*
  * One call, with its further attempts.  *in_doubt: an earlier one was sent
  * and its answer never came.
  */
@@ -632,10 +679,12 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 			if (until - db_now_ms() < AGAIN_MS)
 				return DB_DOWN;
 			back_off(attempt);
-		} else {
+		} else if (is_down(e)) {
 			disconnect(db);
-			db->host += is_down(e);
-			return is_down(e) || is_replaced(e) ? DB_DOWN : DB_FAILED;
+			db->host++;
+			return DB_DOWN;
+		} else {
+			return refused(db, e, until);
 		}
 	}
 	return DB_DOWN;

@@ -41,7 +41,8 @@ enum db_status {
 	DB_OK,
 	DB_DOWN,    /* no connection, overloaded or read-only: nothing was done */
 	DB_UNKNOWN, /* the connection was lost after sending: done or not, nobody knows */
-	DB_VERSION, /* the schema is not the one this program was built for: nothing was done */
+	DB_VERSION, /* the schema, or what this account may do there, is not what this program was
+		     * built for: nothing was done; the reason may be told to anybody */
 	DB_FAILED,  /* the statement failed: nothing was done; logged */
 };
 
@@ -68,7 +69,9 @@ void db_null(struct db *db);
  * Deadlocks, lock waits and failed certifications (1213, 1205, 1020, 3101,
  * 1180, and 1062: two requests met on one Idempotency-Key) are tried again
  * within the deadline, with jitter, then DB_DOWN; so is a procedure that is not
- * there or not granted (1305, 1370): a migration may be replacing it.
+ * there or not granted (1305, 1370): a migration may be replacing it; then
+ * DB_VERSION.  After any other failure the schema's version is looked at again:
+ * DB_VERSION where a migration came between, else DB_FAILED.
  * request_id is for the log.
  */
 enum db_status db_exec(struct db *db, enum db_mode mode, const char *request_id);

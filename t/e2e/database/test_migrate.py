@@ -2,8 +2,11 @@
 
 import os
 import re
+import shutil
+import signal
 import subprocess
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 
@@ -117,6 +120,144 @@ def test_account_with_the_rights_of_the_readme_can_migrate(stack):
         stack.trust_migrations(False)
         stack.sql(f"DROP USER IF EXISTS 'loyalty_migrate'@{stack.db_account_host}")
         migrate(stack)
+
+
+class OfTheNext:
+    """Files of the next version: one procedure takes another number of arguments, every step has to be made again."""
+
+    def __init__(self, stack, folder):
+        self.stack, self.files = stack, folder / "mysql"
+        shutil.copytree(TOP / "mysql", self.files)
+        self.version = int((TOP / "mysql" / "VERSION").read_text()) + 1
+        (self.files / "VERSION").write_text(f"{self.version}\n")
+        for file in [*self.files.glob("procs/*.sql"), *self.files.glob("triggers/*.sql")]:
+            file.write_text(file.read_text() + "-- of the next version\n")
+        adjust = self.files / "procs" / "points_adjust.sql"
+        adjust.write_text(adjust.read_text().replace("p_actor VARCHAR(100),", "p_more INT, p_actor VARCHAR(100),", 1))
+        # ends everything, as a power cut would, when the client is started for the Nth time
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        real = shutil.which("mariadb")
+        (self.bin / "mariadb").write_text(f"""#!/bin/bash
+echo >>"$COUNT"
+[ "$(wc -l <"$COUNT")" -lt "$AT" ] || kill -9 -- "-$(ps -o pgid= $$ | tr -d ' ')"
+exec {real} "$@"
+""")
+        (self.bin / "mariadb").chmod(0o755)
+
+    def migrate(self, at=10000):
+        """How often the client was started; at: never so often."""
+        count = self.files.parent / "count"
+        count.write_text("")
+        done = subprocess.run([str(self.files / "migrate")], start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=90,
+                              env={"PATH": f"{self.bin}:{os.environ['PATH']}", **self.stack.db_environment(), "COUNT": str(count), "AT": str(at)})
+        assert done.returncode == (0 if at == 10000 else -signal.SIGKILL), done.stdout
+        return len(count.read_text())
+
+    def back(self):
+        self.stack.sql("UPDATE loyalty.schema_info SET version = %s", (self.version - 1,))
+        migrate(self.stack)
+        self.stack.ready()
+
+
+def test_old_programs_answer_503_from_before_the_first_change_and_an_interrupted_migration_is_completed(stack, tmp_path):
+    """Killed at one step and another, the next run goes on; clients of the old programs never hear a 500."""
+    new, user = OfTheNext(stack, tmp_path), stack.user()
+    over, answers = threading.Event(), []
+
+    def work():
+        while not over.is_set():
+            answers.append(stack.adjust(user, 1))
+            time.sleep(0.01)
+
+    def version():
+        return stack.value("SELECT version FROM loyalty.schema_info")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for at in (14, 31, 60):
+            new.migrate(at)
+            assert version() == 0, at
+        assert new.migrate() > 20
+        assert version() == new.version
+        time.sleep(0.2)
+    finally:
+        over.set()
+        thread.join()
+        new.back()
+    assert {a.status for a in answers} == {201, 503}
+    refused = [a for a in answers if a.status == 503]
+    assert all(a.header("Retry-After") for a in refused)
+    assert any("is being migrated" in a.json["detail"] for a in refused) and str(new.version) in refused[-1].json["detail"]
+    assert stack.balance(user) == sum(a.status == 201 for a in answers)
+    assert stack.adjust(user, 1).status == 201
+    assert "nothing to do" in migrate(stack).stdout
+
+
+def test_newer_schema_is_refused(stack):
+    """An old tree must not take a database back."""
+    version = stack.value("SELECT version FROM loyalty.schema_info")
+    stack.sql("UPDATE loyalty.schema_info SET version = 1000")
+    try:
+        done = migrate(stack, check=False)
+        assert done.returncode != 0 and "1000" in done.stdout
+        assert stack.value("SELECT version FROM loyalty.schema_info") == 1000
+    finally:
+        stack.sql("UPDATE loyalty.schema_info SET version = %s", (version,))
+        stack.ready()
+
+
+def accounts(stack):
+    return ["'loyalty_definer'@'localhost'", "'loyalty_trigger'@'localhost'"] + [f"'loyalty_{n}'@{stack.db_account_host}" for n in ("rooms", "points", "admin", "notifier", "prune")]
+
+
+def what_is_there(stack):
+    return routines(stack), [[r[:4] for r in t] for t in rights(stack)], stack.sql(
+        "SELECT trigger_name, event_object_table, action_statement, definer, sql_mode FROM information_schema.triggers WHERE trigger_schema = 'loyalty' ORDER BY 1")
+
+
+@pytest.mark.parametrize("loss", ["grants", "routines", "triggers", "older routines", "accounts"])
+def test_what_is_recorded_but_gone_is_made_again(stack, loss):
+    """As after a restore: a checksum is no proof that its effect is there."""
+    room, user, before = stack.room(price=1), stack.user(points=10), what_is_there(stack)
+    assert before[0] and all(before[1][1:]) and before[2]
+    if loss == "grants":
+        for account in accounts(stack):
+            stack.sql(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account}")
+    elif loss == "routines":
+        for name, kind in stack.sql("SELECT routine_name, routine_type FROM information_schema.routines WHERE routine_schema = 'loyalty'"):
+            stack.sql(f"DROP {kind} loyalty.{name}")
+    elif loss == "triggers":
+        for name, in stack.sql("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = 'loyalty'"):
+            stack.sql(f"DROP TRIGGER loyalty.{name}")
+    elif loss == "older routines":
+        stack.sql("DROP PROCEDURE loyalty.room_get")
+        stack.sql("CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE loyalty.room_get(p_id BINARY(16)) SELECT 1")
+        stack.sql("UPDATE loyalty.schema_migration SET applied_at = applied_at - INTERVAL 1 DAY WHERE step = 'procs/room_get.sql'")
+    else:
+        for account in accounts(stack)[2:]:
+            stack.sql(f"DROP USER {account}")
+    if loss in ("grants", "accounts"):
+        a = stack.api.get("/readyz", key=None) if loss == "grants" else None
+        assert a is None or a.status == 503 and "out of reach" not in a.json["detail"] and "migrate" in a.json["detail"], a.body
+    migrate(stack)
+    assert what_is_there(stack) == before
+    stack.ready()
+    assert stack.reserve(room, user).status == 201
+    stack.check_invariants()
+    assert "nothing to do" in migrate(stack).stdout
+
+
+def test_table_that_is_gone_is_not_made_anew(stack):
+    """An empty history in its place would hide the loss."""
+    stack.sql("RENAME TABLE loyalty_history.points_history TO loyalty_history.elsewhere")
+    try:
+        done = migrate(stack, check=False)
+        assert done.returncode != 0 and "070_history.sql" in done.stdout and "restore" in done.stdout
+    finally:
+        stack.sql("RENAME TABLE loyalty_history.elsewhere TO loyalty_history.points_history")
+    assert "nothing to do" in migrate(stack).stdout
 
 
 def test_changed_schema_step_is_refused(stack):
