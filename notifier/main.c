@@ -157,9 +157,9 @@ main(int argc, char **argv)
 	catch_signals();
 	if (s.smtp.ehlo == NULL && ehlo_fqdn(fqdn))
 		s.smtp.ehlo = fqdn;
-	log_line(LOG_INFO, NULL, "started: mails to %zu addresses by %s with%s TLS%s", s.mail.to_n,
-	    s.smtp.server, s.smtp.tls ? "" : "out",
-	    known == 0 && s.owner_file != NULL ? "; its owner file is in use" : "");
+	log_line(LOG_INFO, NULL, "started: mail for %zu recipients through %s, %s%s", s.mail.to_n,
+	    s.smtp.server, s.smtp.tls ? "with STARTTLS" : "in plain text",
+	    known == 0 && s.owner_file != NULL ? "; another notifier uses LOYALTY_OWNER_FILE" : "");
 	if (known == 1)
 		outbox_release(o); /* if it fails, outbox_run finds out as well */
 	status = run(o, s.poll_ms, mode);

@@ -285,7 +285,7 @@ def test_E107_mail_that_a_relay_refuses_is_dead_with_its_reply_and_a_retry_deliv
     refusing = True
     relay = Relay(rcpt=lambda address: "550 5.1.1 nobody here of that name" if refusing else None).up()
     try:
-        stack.set_env(LOYALTY_SMTP_HOST=f"127.0.0.1:{relay.port}")
+        stack.set_env(LOYALTY_SMTP_HOST=f"127.0.0.1:{relay.port}", LOYALTY_SMTP_TLS="off")
         stack.restart("notifier")
         a = stack.reserve(room, user)
         row, = outbox(stack, a.request_id)
@@ -299,7 +299,7 @@ def test_E107_mail_that_a_relay_refuses_is_dead_with_its_reply_and_a_retry_deliv
         arrived, = [m for m in relay.arrived if a.json["id"] in m.text]
         assert arrived.id.startswith(f"<reservation.{a.json['id']}@")
     finally:
-        stack.set_env(LOYALTY_SMTP_HOST=None)
+        stack.set_env(LOYALTY_SMTP_HOST=None, LOYALTY_SMTP_TLS=None)
         stack.restart("notifier")
         relay.close()
     # once more, by the real one: the whole run's mails are counted in its mailbox

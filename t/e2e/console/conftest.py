@@ -34,7 +34,8 @@ def relay():
 
 @pytest.fixture(scope="session")
 def site(make_stack, relay):
-    with make_stack({"LOYALTY_SMTP_HOST": f"127.0.0.1:{relay.port}", "LOYALTY_CONSOLE_SIGNIN_BURST": 1000}) as stack:
+    with make_stack({"LOYALTY_SMTP_HOST": f"127.0.0.1:{relay.port}", "LOYALTY_SMTP_TLS": "off",
+                     "LOYALTY_CONSOLE_SIGNIN_BURST": 1000}) as stack:
         yield stack
 
 

@@ -313,7 +313,7 @@ def test_owner_file_in_use_is_left_alone(bench, relay):
     first.logged("started")
     owner = file.read_text()
     second = bench.notifier(r, OWNER_FILE=file)
-    second.logged("its owner file is in use")
+    second.logged("another notifier uses LOYALTY_OWNER_FILE")
     assert file.read_text() == owner and uuid.UUID(owner.strip())
     bench.reservations_made(20)
     bench.sent(20)

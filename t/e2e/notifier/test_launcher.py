@@ -1,0 +1,32 @@
+"""What make up gives the notifier: plain text is for its own mailbox alone."""
+
+from pathlib import Path
+
+from relay import Relay
+from stack import until
+
+
+def environment(stack):
+    pid, = stack.pids("notifier")
+    return dict(line.split("=", 1) for line in Path(f"/proc/{pid}/environ").read_text().split("\0") if line)
+
+
+def test_only_the_own_mailbox_gets_mail_in_plain_text(stack):
+    stack.drained()
+    assert environment(stack)["LOYALTY_SMTP_TLS"] == "off"
+    relay = Relay().up()  # without STARTTLS
+    try:
+        stack.set_env(LOYALTY_SMTP_HOST=f"127.0.0.1:{relay.port}")
+        stack.restart("notifier")
+        assert "LOYALTY_SMTP_TLS" not in environment(stack)
+        stack.room()
+        until(lambda: "the server offers no STARTTLS" in stack.log("notifier"), 15, what="the refusal in the log")
+        assert "MAIL" not in relay.verbs() and relay.arrived == []
+        stack.set_env(LOYALTY_SMTP_TLS="off")  # whoever wants it says so
+        stack.restart("notifier")
+        until(lambda: relay.arrived, 15, what="a mail in plain text")
+    finally:
+        stack.set_env(LOYALTY_SMTP_HOST=None, LOYALTY_SMTP_TLS=None)
+        stack.restart("notifier")
+        relay.close()
+    stack.drained()
