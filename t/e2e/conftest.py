@@ -17,9 +17,13 @@ from composed import NATIVE, Composed  # noqa: E402
 from mysqld import OnMySQL  # noqa: E402
 from stack import Stack, TOP, _cleanup  # noqa: E402
 
-# A run of everything: only then can be told what was never exercised.
-WHOLE = {"rooms", "points", "admin", "gateway", "database"} | ({"compose"} if Composed.tag else set())
+# A run that calls everything: only then can be told what was never exercised.
+WHOLE = {"model", "compose"} if Composed.tag else {"rooms", "points", "admin", "gateway"}
 LAST = ("faults", "compose", "test_contract.py")
+
+# Of no run that does not ask for them.
+MARKED = {"npm": "npm: needs a package from npm (make check-axe)", "root": "root: needs root (make check-root)",
+          "long": "long: takes minutes (make check-all)"}
 
 
 # Of containers, and for containers only.
@@ -31,7 +35,8 @@ def _leave(number, frame):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "npm: needs a package from npm; not of a run that does not ask for it (make check-axe does)")
+    for line in MARKED.values():
+        config.addinivalue_line("markers", line)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, _leave)
 
@@ -48,10 +53,10 @@ def pytest_collection_modifyitems(config, items):
         return max((i + 1 for i, name in enumerate(LAST) if name in parts), default=0)
 
     if not config.getoption("markexpr"):
-        npm = [i for i in items if i.get_closest_marker("npm")]
-        if npm:
-            config.hook.pytest_deselected(items=npm)
-            items[:] = [i for i in items if i not in npm]
+        others = [i for i in items if any(i.get_closest_marker(name) for name in MARKED)]
+        if others:
+            config.hook.pytest_deselected(items=others)
+            items[:] = [i for i in items if i not in others]
     items.sort(key=rank)
     if Composed.tag:
         idle = [name for name in NATIVE if (here / name.partition("::")[0]) in {Path(str(i.fspath)).resolve() for i in items}

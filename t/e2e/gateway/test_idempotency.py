@@ -61,17 +61,21 @@ def test_fault_of_the_key_is_told_with_the_others(stack, api):
     assert len(a.json["errors"]) == 3, a
 
 
+def rows_of(stack):
+    return {table: stack.value(f"SELECT COUNT(*) FROM {table}") for table in stack.snapshot()}
+
+
 def test_E004_same_request_20_times_at_once(stack, api):
     for make in (lambda: ("/v1/reservations", {"room_id": stack.room(price=40).id, "user": {"id": stack.user(points=100).id}}, "public"),
                  lambda: (f"/v1/users/{stack.user(points=100).id}/points", {"amount": -60, "reason": "x"}, "restricted"),
                  lambda: (f"/v1/reservations/{stack.reserve(stack.room(price=40), stack.user(points=100)).json['id']}/cancel", {}, "public")):
         target, body, key = make()
-        before = {t: rows for t, (rows, _) in stack.snapshot().items()}
+        before = rows_of(stack)
         answers = api.at_once([("POST", target, body, {"key": key, "idem": "twenty"})] * 20)
         assert {a.status for a in answers} <= {200, 201}, answers
         assert len({(a.status, a.body) for a in answers}) == 1
         assert sorted(a.replayed for a in answers) == [False] + [True] * 19
-        after = {t: rows for t, (rows, _) in stack.snapshot().items()}
+        after = rows_of(stack)
         grown = {t: after[t] - before[t] for t in after if after[t] != before[t]}
         assert set(grown.values()) == {1}, grown
 
