@@ -118,6 +118,7 @@ usage(FILE *out, int status)
 int
 main(int argc, char **argv)
 {
+	static const char *const tls[] = {"in plain text", "with STARTTLS", "with TLS"};
 	static struct settings s;
 	char fqdn[EHLO_NAME];
 	enum mode mode = MODE_RUN;
@@ -158,7 +159,7 @@ main(int argc, char **argv)
 	if (s.smtp.ehlo == NULL && ehlo_fqdn(fqdn))
 		s.smtp.ehlo = fqdn;
 	log_line(LOG_INFO, NULL, "started: mail for %zu recipients through %s, %s%s", s.mail.to_n,
-	    s.smtp.server, s.smtp.tls ? "with STARTTLS" : "in plain text",
+	    s.smtp.server, tls[s.smtp.tls],
 	    known == 0 && s.owner_file != NULL ? "; another notifier uses LOYALTY_OWNER_FILE" : "");
 	if (known == 1)
 		outbox_release(o); /* if it fails, outbox_run finds out as well */

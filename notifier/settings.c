@@ -10,6 +10,7 @@
 #define ROWS 22
 #define DB_DEADLINE_MS 5000
 #define SMTP_PORT 25
+#define SMTPS_PORT 465
 #define DAY_S 86400
 
 static void
@@ -18,15 +19,15 @@ fill_rows(struct settings *s, struct conf_row rows[ROWS])
 	struct outbox_conf *o = &s->outbox;
 	const struct conf_row table[ROWS] = {
 	    {"LOYALTY_SMTP_HOST", CONF_TEXT, 0, 0, NULL, "!",
-		"mail server, host[:port], port 25 unless given", &s->smtp_host},
-	    {"LOYALTY_SMTP_TLS", CONF_CHOICE, 0, 0, "off|starttls", "starttls",
-		"starttls: encrypted and verified, or no mail at all", &s->smtp_tls},
+		"mail server, host[:port]; default port 25, with tls 465", &s->smtp_host},
+	    {"LOYALTY_SMTP_TLS", CONF_CHOICE, 0, 0, "off|starttls|tls", "starttls",
+		"starttls, or tls from the first byte; verified, or no mail", &s->smtp_tls},
 	    {"LOYALTY_SMTP_HELO", CONF_TEXT, 0, 0, NULL, NULL,
 		"name given in EHLO; default: the host's FQDN, else its [address]", &s->smtp_helo},
 	    {"LOYALTY_SMTP_CA", CONF_TEXT, 0, 0, NULL, NULL,
 		"PEM file of the only CAs to trust, instead of the system's", &s->smtp_ca},
 	    {"LOYALTY_SMTP_USER", CONF_TEXT, 0, 0, NULL, NULL,
-		"user for AUTH, which needs starttls", &s->smtp_user},
+		"user for AUTH, which needs starttls or tls", &s->smtp_user},
 	    {"LOYALTY_SMTP_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "and the password",
 		&s->smtp_password},
 	    {"LOYALTY_MAIL_FROM", CONF_TEXT, 0, 0, NULL, "!", "the sender's address",
@@ -81,7 +82,7 @@ static bool
 set_server(struct settings *s, FILE *err)
 {
 	char *host = s->host, *colon, *end = NULL;
-	long port = SMTP_PORT;
+	long port = s->smtp_tls == SMTP_TLS_IMPLICIT ? SMTPS_PORT : SMTP_PORT;
 
 	snprintf(s->host, sizeof(s->host), "%s", s->smtp_host);
 	if ((colon = strchr(host, ':')) != NULL) {
@@ -145,7 +146,13 @@ set_smtp(struct settings *s, FILE *err)
 {
 	bool ok = set_server(s, err);
 
-	s->smtp.tls = s->smtp_tls == 1;
+	s->smtp.tls = (enum smtp_tls)s->smtp_tls;
+	if (ok && s->smtp.port == SMTPS_PORT && s->smtp.tls == SMTP_TLS_STARTTLS) {
+		fprintf(err,
+		    "LOYALTY_SMTP_HOST has port 465, which expects TLS from the first byte: "
+		    "set LOYALTY_SMTP_TLS=tls\n");
+		ok = false;
+	}
 	s->smtp.ca = s->smtp_ca;
 	s->smtp.user = s->smtp_user;
 	s->smtp.password = s->smtp_password;
@@ -163,9 +170,10 @@ set_smtp(struct settings *s, FILE *err)
 		    "LOYALTY_SMTP_USER and LOYALTY_SMTP_PASSWORD go together; one is missing\n");
 		ok = false;
 	}
-	if (s->smtp_user != NULL && !s->smtp.tls) {
-		fprintf(err, "LOYALTY_SMTP_USER needs LOYALTY_SMTP_TLS=starttls: no password goes "
-			     "out in the clear\n");
+	if (s->smtp_user != NULL && s->smtp.tls == SMTP_TLS_OFF) {
+		fprintf(err,
+		    "LOYALTY_SMTP_USER needs LOYALTY_SMTP_TLS=starttls or tls: the password "
+		    "must not be sent in plain text\n");
 		ok = false;
 	}
 	if (s->smtp_ca != NULL && access(s->smtp_ca, R_OK) != 0) {

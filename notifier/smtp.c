@@ -19,8 +19,10 @@
 #include "log.h"
 #include "reply.h"
 #include "smtp.h"
+#include "tunnel.h"
 
-#define FD_MAX 256 /* far above what this program has open */
+#define HANDSHAKE_MS 300000 /* as for the greeting (RFC 5321, 4.5.3.2.1) */
+#define FD_MAX 256	    /* far above what this program has open */
 
 /* One mail within a connection. */
 struct item {
@@ -43,6 +45,8 @@ struct session {
 	void *arg;
 	struct item *items;
 	smtp_message_t *messages;
+	SSL_CTX *tls;	       /* or NULL */
+	struct tunnel *tunnel; /* of the current connection, or NULL */
 
 	bool connected, tls_on, authenticated;
 	bool eight_bit;	       /* the server has 8BITMIME */
@@ -182,7 +186,8 @@ reply_line(struct session *s, const char *line)
 	if (strcmp(s->verb, "AUTH") == 0 && s->code == 235)
 		s->authenticated = true;
 	if (strcmp(s->verb, "EHLO") == 0 && s->code == 250
-	    && strncasecmp(line + 4, "8BITMIME", 8) == 0 && s->tls_on == s->conf->tls) {
+	    && strncasecmp(line + 4, "8BITMIME", 8) == 0
+	    && s->tls_on == (s->conf->tls != SMTP_TLS_OFF)) {
 		s->eight_bit = true;
 		for (i = 0; i < s->n; i++)
 			if (!s->jobs[i].mail->ascii)
@@ -279,6 +284,19 @@ find_fd(int port)
 	return -1;
 }
 
+/* Before libesmtp reads or writes anything. */
+static void
+begin_tls(struct session *s, int fd)
+{
+	enum tunnel_fault fault;
+	char why[SMTP_REPLY];
+
+	s->tunnel = tunnel_open(fd, s->tls, HANDSHAKE_MS, &fault, why, sizeof(why));
+	s->tls_on = s->tunnel != NULL;
+	if (s->tunnel == NULL)
+		end_session(s, fault == TUNNEL_WRONG ? SMTP_WRONG : SMTP_DOWN, "%s", why);
+}
+
 static void
 on_connect(struct session *s, smtp_session_t session)
 {
@@ -299,6 +317,8 @@ on_connect(struct session *s, smtp_session_t session)
 	snprintf(s->reply, sizeof(s->reply), "none");
 	if (s->ended || interrupt_fd < 0)
 		end_session(s, SMTP_DOWN, "the connection is gone already");
+	else if (s->conf->tls == SMTP_TLS_IMPLICIT)
+		begin_tls(s, interrupt_fd);
 }
 
 static void
@@ -438,6 +458,8 @@ on_event(smtp_session_t session, int event, void *arg, ...)
 		break;
 	case SMTP_EV_DISCONNECT:
 		interrupt_fd = -1;
+		tunnel_close(s->tunnel);
+		s->tunnel = NULL;
 		break;
 	case SMTP_EV_MAILSTATUS:
 		(void)va_arg(ap, const char *);
@@ -566,10 +588,10 @@ new_tls(struct session *s)
 	if (ctx == NULL)
 		goto fail;
 	param = SSL_CTX_get0_param(ctx);
-	/* Not 1.3: a ticket that comes after the handshake makes libesmtp
-	 * wait for the reply to an EHLO that it hasn't sent yet. */
+	/* Not 1.3 where libesmtp does it: a ticket that comes after the handshake
+	 * makes it wait for the reply to an EHLO that it hasn't sent yet. */
 	if (!SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION)
-	    || !SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION)
+	    || (c->tls == SMTP_TLS_STARTTLS && !SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION))
 	    || !(c->ca != NULL ? SSL_CTX_load_verify_locations(ctx, c->ca, NULL)
 			       : SSL_CTX_set_default_verify_paths(ctx))
 	    || !(X509_VERIFY_PARAM_set1_ip_asc(param, c->host)
@@ -672,7 +694,6 @@ smtp_send(const struct smtp_conf *c, const struct smtp_job *jobs, size_t n,
 	    .conf = c, .jobs = jobs, .n = n, .calls = calls, .arg = arg, .end = SMTP_DOWN};
 	auth_context_t auth = NULL;
 	smtp_session_t session = NULL;
-	SSL_CTX *tls = NULL;
 	size_t i;
 
 	s.items = calloc(n, sizeof(*s.items));
@@ -690,11 +711,12 @@ smtp_send(const struct smtp_conf *c, const struct smtp_job *jobs, size_t n,
 		auth_set_interact_cb(auth, on_interact, (void *)c);
 		smtp_auth_set_context(session, auth);
 	}
-	if (c->tls && (tls = new_tls(&s)) == NULL)
+	if (c->tls != SMTP_TLS_OFF && (s.tls = new_tls(&s)) == NULL)
 		goto out;
-	if (tls != NULL)
-		smtp_starttls_set_ctx(session, tls);
-	smtp_starttls_enable(session, c->tls ? Starttls_REQUIRED : Starttls_DISABLED);
+	if (c->tls == SMTP_TLS_STARTTLS)
+		smtp_starttls_set_ctx(session, s.tls);
+	smtp_starttls_enable(
+	    session, c->tls == SMTP_TLS_STARTTLS ? Starttls_REQUIRED : Starttls_DISABLED);
 	smtp_set_eventcb(session, on_event, &s);
 	smtp_set_monitorcb(session, on_traffic, &s, 0);
 	smtp_start_session(session); /* 1 or 0, but not as one would think */
@@ -708,7 +730,7 @@ out:
 		smtp_destroy_session(session);
 	if (auth != NULL)
 		auth_destroy_context(auth);
-	SSL_CTX_free(tls);
+	SSL_CTX_free(s.tls);
 	free(s.items);
 	free(s.messages);
 	*tried = s.in_mail;

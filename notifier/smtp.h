@@ -14,11 +14,17 @@
 
 #define SMTP_REPLY 600 /* bytes of a reason: printable ASCII, with its NUL */
 
+enum smtp_tls {
+	SMTP_TLS_OFF,	   /* plain text */
+	SMTP_TLS_STARTTLS, /* STARTTLS or nothing */
+	SMTP_TLS_IMPLICIT, /* TLS from the first byte (RFC 8314) or nothing */
+};
+
 struct smtp_conf {
 	const char *host;   /* a name or an IPv4 address: what the certificate has to be for */
 	const char *server; /* host:port */
 	int port;
-	bool tls;		     /* STARTTLS or nothing; else plain text */
+	enum smtp_tls tls;
 	const char *ca;		     /* PEM file of the only CAs to trust, or NULL: the system's */
 	const char *user, *password; /* NULL: no AUTH; else AUTH or nothing */
 	const char *ehlo; /* our name in EHLO; NULL: the address literal of each connection */

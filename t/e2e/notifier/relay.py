@@ -55,10 +55,11 @@ class Relay:
 
     hooks: ehlo(responses), mail(address), rcpt(address), data(mail); functions or coroutines that give a
     reply, Drop, Close(reply) or, for "fine", None.  ehlo gives the changed list of responses, or a reply.
-    raw: a coroutine (reader, writer) that takes the place of SMTP altogether."""
+    raw: a coroutine (reader, writer) that takes the place of SMTP altogether.
+    tls: for STARTTLS; implicit: the same from the first byte."""
 
-    def __init__(self, tls=None, user=None, password=None, raw=None, **hooks):
-        self.tls, self.user, self.password, self.raw, self.hooks = tls, user, password, raw, hooks
+    def __init__(self, tls=None, implicit=None, user=None, password=None, raw=None, **hooks):
+        self.tls, self.implicit, self.user, self.password, self.raw, self.hooks = tls, implicit, user, password, raw, hooks
         self.arrived = []   # what a hook let pass to its 250
         self.offered = []   # every text that came to its final dot
         self.commands = []  # (connection, line), and secrets among them
@@ -103,7 +104,7 @@ class Relay:
 
             self.server = await asyncio.start_server(serve, "127.0.0.1", self.port)
         else:
-            self.server = await self.loop.create_server(self._protocol, "127.0.0.1", self.port)
+            self.server = await self.loop.create_server(self._protocol, "127.0.0.1", self.port, ssl=self.implicit)
 
     async def _down(self):
         if self.server:
@@ -119,7 +120,7 @@ class Relay:
     def _protocol(self):
         self.connections += 1
         protocol = _Smtp(self, self.connections, _Handler(self), hostname="relay.test", loop=self.loop,
-                         tls_context=self.tls, auth_require_tls=True,
+                         tls_context=self.tls, auth_require_tls=not self.implicit,
                          authenticator=self._authenticate if self.user else None)
         self.protocols.add(protocol)
         return protocol
@@ -179,8 +180,9 @@ class _Handler:
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         self.note(server, f"MAIL {address} {' '.join(options)}")
-        if session.ssl:
-            self.relay.tls_versions.add(session.ssl["ssl_object"].version())
+        tls = server.transport.get_extra_info("ssl_object")
+        if tls:
+            self.relay.tls_versions.add(tls.version())
         answer = await server.hook("mail", address)
         if answer is None:
             envelope.mail_from = address

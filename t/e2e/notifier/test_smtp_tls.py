@@ -1,11 +1,13 @@
 """STARTTLS and AUTH, and that both fail closed: E108, E121."""
 
+import asyncio
 import ssl
 import subprocess
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from relay import Drop
 from stack import until
 
 
@@ -197,6 +199,96 @@ def test_tls_works_over_and_over_in_one_process(bench, relay, certificates):
     assert n.process.poll() is None
 
 
+def implicit(certificates, relay, **more):
+    return {**tls_settings(certificates, relay, **more), "SMTP_TLS": "tls"}
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_tls_from_the_first_byte(bench, relay, certificates, tmp_path, version):
+    """Port 465 (RFC 8314): many connections of one process, long texts both ways, AUTH, SNI."""
+    secret = tmp_path / "password"
+    secret.write_text("pass wörd\n")
+    context, names = certificates.context("right"), []
+    context.sni_callback = lambda sock, name, context: names.append(name)
+    context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, version)
+    r = relay(implicit=context, user="loyalty", password="pass wörd")
+    bench.reservations_made(20)
+    bench.reservation(bench.quiet_room(name="😀" * 200), bench.user(500, name="語" * 200))
+    n = bench.notifier(r, BATCH=2, **implicit(certificates, r, SMTP_USER="loyalty", SMTP_PASSWORD_FILE=secret))
+    bench.sent(21, 60)
+    assert r.connections >= 10 and len(r.ids()) == len(set(r.ids())) == 21
+    assert r.tls_versions == {version.replace("_", ".")} and set(names) == {"localhost"}
+    assert r.verbs(1)[0] == "EHLO" and "STARTTLS" not in r.verbs()
+    assert {m.message["Content-Transfer-Encoding"] for m in r.arrived} == {"7bit", "8bit"}
+    assert n.term()[0] == 0
+
+
+@pytest.mark.parametrize("kind, says", [("other name", "hostname mismatch"), ("unknown issuer", "unable to get local issuer")])
+def test_wrong_certificate_from_the_first_byte_fails_closed(bench, relay, certificates, kind, says):
+    r = relay(implicit=certificates.context(kind))
+    id_ = bench.reservation()
+    n = bench.notifier(r, "--once", **implicit(certificates, r))
+    assert n.wait() == 1
+    assert "mail delivery suspended" in n.log() and says in n.log(), n.log()
+    assert r.commands == [] and kept(bench, id_)
+
+
+def test_plain_server_where_tls_is_expected_from_the_first_byte(bench, relay, certificates):
+    r = relay()
+    id_ = bench.reservation()
+    n = bench.notifier(r, "--once", **implicit(certificates, r))
+    assert n.wait() == 1
+    assert "mail delivery suspended" in n.log() and "does this port expect TLS from the first byte" in n.log(), n.log()
+    assert r.arrived == [] and kept(bench, id_)
+
+
+def test_connection_under_tls_that_dies_is_tried_again(bench, relay, certificates):
+    """Cut in the handshake, at EHLO and after the final dot; the mail goes out all the same, with one Message-ID."""
+    state = []
+
+    def dies(mail):
+        state.append(mail)
+        return Drop if len(state) == 1 else None
+
+    r = relay(implicit=certificates.context("right"), data=dies)
+    r.down()
+    r.raw = cut
+    r.up()
+    id_ = bench.reservation()
+    n = bench.notifier(r, RETRY_MIN_S=1, **implicit(certificates, r))
+    n.logged("mail server unavailable")
+    r.down()
+    r.raw = None
+    r.up()
+    bench.sent(1, 20)
+    assert [m.field("Reservation") for m in r.offered] == [id_] * 2 and len({m.id for m in r.offered}) == 1
+
+
+async def cut(reader, writer):
+    await reader.read(10)
+    writer.transport.abort()
+
+
+def test_interrupted_under_tls_it_ends_in_time(bench, relay, certificates):
+    """SIGTERM while the server thinks about a mail: the connection is broken off, the thread ends."""
+    async def slow(mail):
+        await asyncio.sleep(60)
+
+    r = relay(implicit=certificates.context("right"), data=slow)
+    bench.reservation()
+    n = bench.notifier(r, **implicit(certificates, r))
+    until(lambda: r.offered, 10)
+    status, took = n.term()
+    assert status == 0 and took < 9.5
+
+
+def test_port_465_is_not_for_starttls(bench, relay):
+    n = bench.notifier(relay(), "-t", SMTP_HOST="smtp.example.org:465", SMTP_TLS="starttls")
+    assert n.wait() == 2 and "set LOYALTY_SMTP_TLS=tls" in n.log()
+    n = bench.notifier(relay(), "-t", SMTP_HOST="smtp.example.org:465", SMTP_TLS="tls")
+    assert n.wait() == 0, n.log()
+
+
 def test_authority_file_without_a_certificate_fails_closed(bench, relay, certificates, tmp_path):
     (tmp_path / "empty").write_text("nothing\n")
     r = relay(tls=certificates.context("right"))
@@ -246,7 +338,7 @@ def test_password_never_goes_out_in_the_clear(bench, relay):
     r = relay(user="loyalty", password="secret")
     n = bench.notifier(r, SMTP_USER="loyalty", SMTP_PASSWORD="secret")
     assert n.wait() == 2
-    assert "LOYALTY_SMTP_USER needs LOYALTY_SMTP_TLS=starttls" in n.log()
+    assert "LOYALTY_SMTP_USER needs LOYALTY_SMTP_TLS=starttls or tls" in n.log()
     assert r.connections == 0
 
 
