@@ -65,7 +65,7 @@ final class App
 		if ($handler === null) {
 			return $allowed === []
 				? $context->page('missing.twig', [], 404)
-				: $context->page('refused.twig', ['why' => 'This page does not know that method.'], 405)->withHeader('Allow', implode(', ', $allowed));
+				: $context->page('refused.twig', ['why' => 'This page does not support that method.'], 405)->withHeader('Allow', implode(', ', $allowed));
 		}
 		$isOpen = $handler[0] === Page\SignIn::class;
 		if ($request->isPost()) {
@@ -76,7 +76,7 @@ final class App
 			if (!$hadSession || !$session->csrfFits($request->field('csrf'))) {
 				if ($isOpen) {
 					// Their own page, too old: no harm, and nothing to type again but the key.
-					return $this->signIn($context, 'That page had been open for too long. Please try once more.');
+					return $this->signIn($context, 'That page had been open for too long. Try again.');
 				}
 				if ($session->isSignedIn()) {
 					Log::write('warn', $request->id, 'refused: the CSRF token does not fit, for ' . $request->path);
@@ -94,7 +94,7 @@ final class App
 			return $context->page('again.twig', ['here' => $request->path . $this->queryOf($request)]);
 		}
 		if (!$isOpen && !$session->isSignedIn()) {
-			return $this->signIn($context, $session->expired || $request->isPost() ? 'You were signed out after a while without anything done.' : '');
+			return $this->signIn($context, $session->expired || $request->isPost() ? 'You were signed out because you were inactive.' : '');
 		}
 		[$class, $action] = $handler;
 		return (new $class($context))->$action(...$arguments);

@@ -9,11 +9,11 @@ final class Problem
 {
 	/** By problem: what happened, and what one can do. */
 	private const WORDS = [
-		'unreachable' => 'The system does not answer. It may be starting, or stopped.',
+		'unreachable' => 'The system does not answer. It may be starting, or it is stopped.',
 		'gateway-changed' => 'The gateway shows a certificate with another key than the console knows. Whoever runs the system has to restart the console.',
 		'answer-too-long' => 'The system sent an answer that is longer than the console reads. Tell whoever runs the system.',
-		'unavailable' => 'The system is busy or out of reach at the moment. Please try again.',
-		'rate-limited' => 'Too many requests at once. Please wait a moment and try again.',
+		'unavailable' => 'The system is busy or cannot be reached right now. Try again.',
+		'rate-limited' => 'Too many requests. Wait a moment, then try again.',
 		'sold-out' => 'No unit of this room is left.',
 		'insufficient-points' => 'There are not enough points for this.',
 		'invalid-transition' => 'This is no longer possible: it has changed since you looked.',
@@ -24,7 +24,7 @@ final class Problem
 		'user-not-found' => 'There is no such person.',
 		'reservation-not-found' => 'There is no such reservation.',
 		'not-found' => 'There is nothing here.',
-		'validation' => 'Something that was filled in is not right.',
+		'validation' => 'Check the fields below.',
 		'idempotency-key-reused' => 'This form was sent before with other values, and that first time counted: nothing more was changed now. '
 			. 'Look at what is there before you try again.',
 		'payload-too-large' => 'That is more than the system accepts at once.',

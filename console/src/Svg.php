@@ -5,12 +5,12 @@ declare(strict_types=1);
 namespace Loyalty\Console;
 
 /**
- * Small charts as SVG.  Colours come from the style sheet (classes c1, c2 …),
+ * Small charts as SVG.  Colours come from the style sheet (classes c1, c2 …; Words::colour says which),
  * so they follow light, dark and print; no style and no script is inside.
  */
 final class Svg
 {
-	private const W = 440, H = 176, LEFT = 46, RIGHT = 6, TOP = 10, BOTTOM = 24;
+	private const W = 440, H = 176, LEFT = 60, RIGHT = 16, TOP = 10, BOTTOM = 24;
 
 	/**
 	 * Bars, stacked upwards; negative values hang below the line.
@@ -30,20 +30,18 @@ final class Svg
 		$slot = (self::W - self::LEFT - self::RIGHT) / max(1, count($labels));
 		$width = min(28.0, $slot * 0.68);
 		$out = self::open($title) . self::grid($low, $high, $step, $y);
-		$every = max(1, (int) ceil(count($labels) / 7));
+		$every = max(1, (int) ceil(count($labels) / 5));
 		foreach ($labels as $i => $label) {
 			$x = self::LEFT + $slot * $i + ($slot - $width) / 2;
 			$tops = [0, 0];
-			$n = 0;
 			foreach ($series as $name => $values) {
-				$n++;
 				if ($values[$i] === 0) {
 					continue;
 				}
 				$side = $values[$i] > 0 ? 0 : 1;
 				$from = $tops[$side];
 				$tops[$side] = $to = $from + $values[$i];
-				$out .= sprintf('<rect class="c%d" x="%s" y="%s" width="%s" height="%s"><title>%s</title></rect>', $n, self::f($x), self::f($y(max($from, $to))),
+				$out .= sprintf('<rect class="%s" x="%s" y="%s" width="%s" height="%s"><title>%s</title></rect>', Words::colour($name), self::f($x), self::f($y(max($from, $to))),
 					self::f($width), self::f(max(0.8, abs($y($from) - $y($to)))), self::t("$label, $name: " . Words::number(abs($values[$i]))));
 			}
 			if ((count($labels) - 1 - $i) % $every === 0) {

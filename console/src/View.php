@@ -36,6 +36,7 @@ final class View
 		}
 		$this->twig->addFilter(new TwigFilter('ago', static fn (string $time): string => Words::ago($time, time())));
 		$this->twig->addFunction(new TwigFunction('count', [Words::class, 'count']));
+		$this->twig->addFunction(new TwigFunction('colour', [Words::class, 'colour']));
 		$this->twig->addFunction(new TwigFunction('room_change', [Words::class, 'roomChange']));
 		$this->twig->addFunction(new TwigFunction('asset', fn (string $name): string => $this->assets->url($name)));
 		$this->twig->addFunction(new TwigFunction('svg', static fn (string $svg): Markup => new Markup($svg, 'UTF-8')));

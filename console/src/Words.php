@@ -15,6 +15,10 @@ final class Words
 		'REJECTED' => 'rejected',
 	];
 
+	/** What it is drawn with in a chart: the colour that its word has in a list. */
+	private const COLOURS = ['waiting' => 'c1', 'queued' => 'c1', 'reserved' => 'c2', 'sent' => 'c2', 'given' => 'c2', 'released' => 'c3',
+		'cancelled' => 'c4', 'rejected' => 'c5', 'dead' => 'c5', 'spent' => 'c5'];
+
 	/** 1234567 as 1,234,567 */
 	public static function number(int $n): string
 	{
@@ -36,6 +40,12 @@ final class Words
 	public static function status(string $status): string
 	{
 		return self::STATUSES[$status] ?? strtolower($status);
+	}
+
+	/** The class of a chart's series. */
+	public static function colour(string $series): string
+	{
+		return self::COLOURS[$series] ?? 'c4';
 	}
 
 	/** 27 Nov 2026, 08:05 */
@@ -93,7 +103,7 @@ final class Words
 				$parts[] = "$word {$show($from[$field])} \u{2192} {$show($to[$field])}";
 			}
 		}
-		return ($from === null ? 'made: ' : '') . implode(', ', $parts);
+		return ($from === null ? 'created: ' : '') . implode(', ', $parts);
 	}
 
 	private static function time(string $time): \DateTimeImmutable

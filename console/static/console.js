@@ -14,7 +14,7 @@
 		if (form.dataset.confirm && form !== asked && dialog.showModal) {
 			event.preventDefault();
 			if (form.id === "bulk" && !document.querySelector("[form=bulk]:checked")) {
-				ask(form, event.submitter, "Nothing is ticked yet.", false);
+				ask(form, event.submitter, "Nothing is selected.", false);
 				return;
 			}
 			ask(form, event.submitter, form.dataset.confirm, true);
@@ -35,7 +35,7 @@
 		document.getElementById("confirm-text").textContent = text;
 		const [yes, no] = dialog.querySelectorAll("button");
 		yes.hidden = !possible;
-		no.textContent = possible ? "No, go back" : "All right";
+		no.textContent = possible ? "No, go back" : "OK";
 		dialog.onclose = () => {
 			if (possible && dialog.returnValue === "yes") {
 				asked = form;
@@ -56,7 +56,7 @@
 			button.removeAttribute("aria-busy");
 	});
 
-	/* -- Tick what can be had -------------------------------------------- */
+	/* -- Select what is affordable -------------------------------------------- */
 	function tickers() {
 		const bulk = document.querySelector("[data-bulk]");
 		if (!bulk || bulk.querySelector(".quiet") || !document.querySelector("[data-affordable]"))
@@ -64,14 +64,29 @@
 		const button = document.createElement("button");
 		button.type = "button";
 		button.className = "quiet";
-		button.textContent = "Tick what is affordable now";
+		button.textContent = "Select what is affordable now";
 		button.onclick = () => {
 			for (const box of document.querySelectorAll("[form=bulk]"))
 				box.checked = "affordable" in box.dataset;
+			counted();
 		};
 		bulk.append(button);
 	}
 	tickers();
+
+	/* How many the button is about. */
+	function counted() {
+		const button = document.querySelector("[data-count]");
+		if (!button)
+			return;
+		const n = document.querySelectorAll("[form=bulk]:checked").length;
+		button.textContent = button.dataset.count.replace("{} ", n === 0 ? "" : `${n} `);
+	}
+	document.addEventListener("change", (event) => {
+		if (event.target.matches("[form=bulk]"))
+			counted();
+	});
+	window.addEventListener("pageshow", counted);
 
 	/* Only one sheet of other decisions is open at a time; Escape closes it. */
 	document.addEventListener("toggle", (event) => {

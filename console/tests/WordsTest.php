@@ -31,7 +31,7 @@ final class WordsTest extends TestCase
 		$was = ['name' => 'A', 'total_amount' => 5, 'available_amount' => 5, 'required_points' => 90, 'archived' => false];
 		$this->assertSame("total 5 \u{2192} 7, available 5 \u{2192} 7", Words::roomChange($was, ['total_amount' => 7, 'available_amount' => 7] + $was));
 		$this->assertSame("archived no \u{2192} yes", Words::roomChange($was, ['archived' => true] + $was));
-		$this->assertStringStartsWith("made: name \u{201c}A\u{201d}, total 5", Words::roomChange(null, $was));
+		$this->assertStringStartsWith("created: name \u{201c}A\u{201d}, total 5", Words::roomChange(null, $was));
 	}
 
 	public function testEveryProblemHasWordsAndKeepsItsRequest(): void

@@ -92,6 +92,6 @@ final class Mail extends Page
 			}
 		}
 		return ['labels' => $labels, 'series' => $series, 'capped' => [], 'counted' => $counted,
-			'svg' => Svg::stacked("The latest $counted mails by when they were written", $labels, $series)];
+			'svg' => Svg::stacked("The latest $counted mails by time of writing", $labels, $series)];
 	}
 }

@@ -29,11 +29,11 @@ abstract class Page
 		$text = str_replace([' ', "\u{a0}", "\u{202f}", ','], '', $value ?? $this->field($name));
 		$text = str_replace("\u{2212}", '-', $text);
 		if ($text === '') {
-			$wrong[$name] = 'Please fill this in.';
+			$wrong[$name] = 'Fill this in.';
 		} elseif (!preg_match('/\A[+-]?[0-9]{1,18}\z/', $text)) {
-			$wrong[$name] = 'A whole number, please.';
+			$wrong[$name] = 'Enter a whole number.';
 		} elseif ((int) $text < $low || (int) $text > $high) {
-			$wrong[$name] = sprintf('From %s to %s.', number_format($low), number_format($high));
+			$wrong[$name] = sprintf('Enter a number from %s to %s.', number_format($low), number_format($high));
 		} else {
 			return (int) $text;
 		}
@@ -45,11 +45,11 @@ abstract class Page
 	{
 		$text = $this->field($name);
 		if ($text === '') {
-			$wrong[$name] = 'Please say why, in a few words: it is kept with the change.';
+			$wrong[$name] = 'Enter a reason. It is kept with the change.';
 		} elseif (mb_strlen($text) > 200) {
 			$wrong[$name] = 'At most 200 characters; these are ' . mb_strlen($text) . '.';
 		} elseif (preg_match('/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/', $text)) {
-			$wrong[$name] = 'There is a control character in it (a tab, perhaps).';
+			$wrong[$name] = 'Remove the control character (a tab, perhaps).';
 		}
 		return $text;
 	}
@@ -59,11 +59,11 @@ abstract class Page
 	{
 		$text = $this->field($name);
 		if ($text === '') {
-			$wrong[$name] = 'Please fill this in.';
+			$wrong[$name] = 'Fill this in.';
 		} elseif (mb_strlen($text) > 200) {
 			$wrong[$name] = 'At most 200 characters; these are ' . mb_strlen($text) . '.';
 		} elseif (preg_match('/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|[\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $text)) {
-			$wrong[$name] = 'There is a character in it that cannot be seen: control characters and direction overrides are not allowed.';
+			$wrong[$name] = 'Remove the invisible character: control characters and direction overrides are not allowed.';
 		}
 		return $text;
 	}

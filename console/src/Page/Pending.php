@@ -35,7 +35,7 @@ final class Pending extends Page
 		$ids = array_slice(array_values(array_unique(array_filter($this->c->request->fields('id'),
 			static fn (string $id): bool => preg_match('/\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/', $id) === 1))), 0, self::SHOWN);
 		if ($ids === []) {
-			return $this->page([], 422, $this->misfilled(['id' => 'Tick those to approve first.']));
+			return $this->page([], 422, $this->misfilled(['id' => 'Select at least one reservation.']));
 		}
 		$calls = [];
 		foreach ($ids as $id) {

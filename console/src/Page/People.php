@@ -48,7 +48,7 @@ final class People extends Page
 		$wrong = [];
 		$amount = $this->whole('amount', -1000000000, 1000000000, $wrong);
 		if ($amount === 0) {
-			$wrong['amount'] = 'Not zero: more than that, or less.';
+			$wrong['amount'] = 'Enter a number other than 0.';
 		}
 		$reason = $this->reason('reason', $wrong);
 		if ($wrong !== []) {

@@ -49,12 +49,12 @@ final class SignIn extends Page
 		if (Secret::isWithin($key, $name) || Secret::looksLikeOne($name)) {
 			$wrong['name'] = self::KEY_AS_NAME;
 		} elseif ($name === '' || mb_strlen($name) > 100 || preg_match('/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|[\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $name)) {
-			$wrong['name'] = 'Your name, with 100 characters at most: it is kept with everything you do.';
+			$wrong['name'] = 'Enter your name, up to 100 characters. It is kept with everything you do.';
 		}
 		if ($key === '') {
-			$wrong['key'] = 'Please fill this in.';
+			$wrong['key'] = 'Enter the staff key.';
 		} elseif (!preg_match('#\A[A-Za-z0-9._~+/=-]{16,512}\z#', $key)) {
-			$wrong['key'] = 'This is not a key: keys have 16 characters or more, and no spaces.';
+			$wrong['key'] = 'Enter a staff key. Keys have 16 characters or more, and no spaces.';
 		}
 		try {
 			foreach (isset($wrong['name']) ? [] : Secret::candidates($name) as $candidate) {

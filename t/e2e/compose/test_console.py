@@ -43,7 +43,7 @@ def test_a_wrong_key_opens_nothing(stack):
     visitor.get("/console/sign-in")
     visitor.submit("/console/sign-in", name="Mia Berg", key=stack.keys["public"])
     assert visitor.page.status_code in (401, 422)
-    assert "Key for staff" in visitor.get("/console/pending").text
+    assert "Staff key" in visitor.get("/console/pending").text
 
 
 @pytest.fixture
@@ -83,4 +83,4 @@ def test_a_session_outlives_its_console_and_no_page_is_lost(stack, one_again):
     staff.submit("/console/sign-out")
     for _ in range(6):  # whichever of the two nginx asks
         page = requests.get(stack.base + "/console/rooms", headers={"Cookie": f"{COOKIE}={old}"}, verify=stack.ca, timeout=30)
-        assert "Key for staff" in page.text and "Sign out" not in page.text
+        assert "Staff key" in page.text and "Sign out" not in page.text

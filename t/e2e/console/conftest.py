@@ -19,6 +19,7 @@ sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent / "notifier"))
 
 from chromium import Browser  # noqa: E402
+import whole  # noqa: E402
 from relay import Relay  # noqa: E402
 from visitor import Visitor  # noqa: E402
 
@@ -37,6 +38,7 @@ def site(make_stack, relay):
     with make_stack({"LOYALTY_SMTP_HOST": f"127.0.0.1:{relay.port}", "LOYALTY_SMTP_TLS": "off",
                      "LOYALTY_CONSOLE_SIGNIN_BURST": 1000}) as stack:
         yield stack
+        assert whole.told(stack) == [] and whole.died(stack) == []
 
 
 @pytest.fixture

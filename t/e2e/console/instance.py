@@ -45,13 +45,18 @@ class Instance:
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, restore_signals=False)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        until(lambda: os.path.exists(self.socket) or self.process.poll() is not None, 20, what="the second console listens")
-        assert self.process.poll() is None, self.log()
+        try:
+            until(lambda: os.path.exists(self.socket) or self.process.poll() is not None, 20, what="the second console listens")
+            assert self.process.poll() is None, self.log()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc):
-        self.process.send_signal(signal.SIGQUIT)
-        self.process.wait(20)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(20)
         self.reader.join(5)
         shutil.rmtree(self.folder, ignore_errors=True)
 

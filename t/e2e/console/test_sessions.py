@@ -55,7 +55,7 @@ def test_signed_out_is_signed_out_on_every_instance(site, visitor, second, where
         page = second.get("/console/pending", old)
         assert second.submit("/console/sign-out", page, old).status == 303
     for page in (with_cookie(site, visitor, old), Page(second.get("/console/pending", old))):
-        assert not signed_in(page) and "Key for staff" in page.text
+        assert not signed_in(page) and "Staff key" in page.text
     live = v.http.get(site.base + "/console/pending", headers={"Cookie": f"{COOKIE}={old}", "X-Live": "1"})
     assert live.status_code == 401
 

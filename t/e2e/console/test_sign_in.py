@@ -12,10 +12,10 @@ def test_nothing_is_shown_before_the_sign_in(site, visitor):
     v = visitor()
     for page in PAGES:
         v.get(f"/console/{page}")
-        assert "Key for staff" in v.page.text and "Jane Doe" not in v.page.text
+        assert "Staff key" in v.page.text and "Jane Doe" not in v.page.text
         assert v.form("/console/sign-in")["to"] == f"/console/{page}"
     v.get("/console/")
-    assert "Key for staff" in v.page.text
+    assert "Staff key" in v.page.text
     assert v.get("/console").headers["Location"] == "/console/"
 
 
@@ -55,7 +55,7 @@ def test_another_key_does_not_open(site, visitor, which):
     assert 'value="Mia Berg"' in v.page.text, "the name that was typed stays"
     if key:
         assert key not in v.page.text, "a key is never shown again"
-    assert "Key for staff" in v.get("/console/pending").text
+    assert "Staff key" in v.get("/console/pending").text
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 101, "a\tb", "a\u202eb", "a\x00b"])
@@ -64,7 +64,7 @@ def test_a_name_is_asked_for(site, visitor, name):
     v.get("/console/sign-in")
     v.submit("/console/sign-in", name=name, key=site.keys["restricted"])
     assert v.page.status_code == 422 and "Your name" in words(v.page)
-    assert "Key for staff" in v.get("/console/pending").text
+    assert "Staff key" in v.get("/console/pending").text
 
 
 def refused_and_unwritten(site, v, secrets):
@@ -85,7 +85,7 @@ def test_a_key_in_the_place_of_the_name_is_refused_and_never_written(site, visit
     v.submit("/console/sign-in", name=name, key=typed)
     assert v.page.status_code == 422 and "key" in words(v.page) and v.form("/console/sign-in")["name"] == "", words(v.page)
     refused_and_unwritten(site, v, [key, site.keys["public"], name])
-    assert "Key for staff" in v.get("/console/pending").text
+    assert "Staff key" in v.get("/console/pending").text
 
 
 def test_a_long_name_is_no_key(site, visitor):
@@ -142,7 +142,7 @@ def test_sign_out_ends_it(site, visitor):
     v.get("/console/pending")
     v.submit("/console/sign-out")
     assert "You are signed out" in v.follow().text
-    assert v.cookie() is None or "Key for staff" in v.get("/console/pending").text
+    assert v.cookie() is None or "Staff key" in v.get("/console/pending").text
 
 
 # -- forms ----------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_a_changed_cookie_is_no_session(site, visitor):
     good = v.cookie()
     for bad in (good[:-2] + ("AA" if good[-2:] != "AA" else "BB"), good[1:], "x", "A" * 3000):
         text = v.http.get(site.base + "/console/people", headers={"Cookie": f"{COOKIE}={bad}"}).text
-        assert "Key for staff" in text and "no longer valid" not in text, "as if there had been none"
+        assert "Staff key" in text and "no longer valid" not in text, "as if there had been none"
 
 
 def test_sign_in_takes_no_form_from_elsewhere(site, visitor):
