@@ -75,13 +75,26 @@ write_state(struct buf *b, const struct db *db)
 	}
 }
 
+/* A counter of each service, from a result with its name and the number. */
+static void
+write_counter(struct buf *b, struct db *db, const char *name, const char *help)
+{
+	char labels[64];
+
+	db_next_result(db);
+	family(b, name, "counter", help);
+	while (db_row(db)) {
+		snprintf(labels, sizeof(labels), "{service=\"%s\"}", db_text(db, 0, NULL));
+		sample(b, name, labels, db_text(db, 1, NULL));
+	}
+}
+
 /* What all instances of all services have answered, and what waits. */
 enum prob
 metrics_get(struct req *rq, struct resp *rs)
 {
 	struct buf *b = &rs->body;
 	enum db_status st;
-	char labels[64];
 
 	db_call(rq->db, "metrics_get");
 	if ((st = db_exec(rq->db, DB_READ, rq->request_id)) != DB_OK)
@@ -90,13 +103,10 @@ metrics_get(struct req *rq, struct resp *rs)
 	    "Requests by service, route and status, and how long they took in the service.");
 	while (db_row(rq->db))
 		write_request(b, rq->db);
-	db_next_result(rq->db);
-	family(b, "loyalty_transaction_retries_total", "counter",
-	    "Transactions that met another and were begun again.");
-	while (db_row(rq->db)) {
-		snprintf(labels, sizeof(labels), "{service=\"%s\"}", db_text(rq->db, 0, NULL));
-		sample(b, "loyalty_transaction_retries_total", labels, db_text(rq->db, 1, NULL));
-	}
+	write_counter(b, rq->db, "loyalty_transaction_retries_total",
+	    "Transactions retried after a deadlock, a lock timeout or a duplicate key.");
+	write_counter(b, rq->db, "loyalty_log_lines_dropped_total",
+	    "Log lines dropped because standard error did not take them.");
 	if (db_next_result(rq->db) && db_row(rq->db))
 		write_state(b, rq->db);
 	db_done(rq->db);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "db.h"
+#include "log_count.h"
 #include "metrics.h"
 
 const int64_t metrics_bounds_us[METRICS_BUCKETS] = {
@@ -22,6 +23,7 @@ struct metrics {
 	const struct route *routes;
 	size_t n;
 	struct cell (*cells)[STATUSES]; /* n + 1 routes: the last is none of ours */
+	long long dropped;		/* log lines of which the database knows */
 };
 
 struct metrics *
@@ -116,18 +118,13 @@ flush_cell(struct metrics *m, struct db *db, size_t r, size_t s)
 	return false;
 }
 
-void
-metrics_flush(struct metrics *m, struct db *db, struct db_conf *counted)
+static void
+flush_retries(struct metrics *m, struct db *db, struct db_conf *counted)
 {
-	long long retries;
+	long long retries = atomic_exchange(&counted->retries, 0);
 	enum db_status st;
-	size_t r, s;
 
-	for (r = 0; r <= m->n; r++)
-		for (s = 0; s < STATUSES; s++)
-			if (!flush_cell(m, db, r, s))
-				return;
-	if ((retries = atomic_exchange(&counted->retries, 0)) == 0)
+	if (retries == 0)
 		return;
 	db_call(db, "metrics_retry");
 	db_utf8(db, m->service, strlen(m->service));
@@ -136,4 +133,17 @@ metrics_flush(struct metrics *m, struct db *db, struct db_conf *counted)
 	if (st != DB_OK && st != DB_UNKNOWN) /* better one too few than one twice */
 		atomic_fetch_add(&counted->retries, retries);
 	db_done(db);
+}
+
+void
+metrics_flush(struct metrics *m, struct db *db, struct db_conf *counted)
+{
+	size_t r, s;
+
+	for (r = 0; r <= m->n; r++)
+		for (s = 0; s < STATUSES; s++)
+			if (!flush_cell(m, db, r, s))
+				return;
+	flush_retries(m, db, counted);
+	log_count(db, &m->dropped);
 }

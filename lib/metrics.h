@@ -25,8 +25,8 @@ void metrics_count(struct metrics *m, const struct route *route, int status, int
 
 /*
  * Add to the database what was counted since the last time, and the
- * connection settings' retries.  What can't be added now is kept for the next
- * time.  From one thread.
+ * connection settings' retries and the log lines dropped.  What can't be added now is kept for the
+ * next time.  From one thread.
  */
 void metrics_flush(struct metrics *m, struct db *db, struct db_conf *counted);
 

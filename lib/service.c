@@ -117,6 +117,7 @@ tick(void *arg)
 {
 	struct service *s = arg;
 
+	log_catch_up();
 	if (s->tick != NULL)
 		metrics_flush(s->metrics, s->tick, &s->db);
 }
@@ -231,6 +232,7 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 		return 2;
 	}
 	log_init(name, (enum log_level)s.log_level);
+	log_open();
 	rc = strcmp(mode, "-t") == 0 ? test(&s) : run(&s, &f);
 	mysql_library_end();
 	conf_free(rows, nrows);

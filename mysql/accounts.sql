@@ -13,6 +13,7 @@ GRANT SELECT, UPDATE, DELETE ON loyalty.outbox TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.outbox_pruned TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.metric_request TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.metric_retry TO 'loyalty_definer'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON loyalty.metric_log TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty.schema_info TO 'loyalty_definer'@'localhost';
 GRANT EXECUTE ON loyalty.* TO 'loyalty_definer'@'localhost';
 

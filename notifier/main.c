@@ -138,6 +138,7 @@ main(int argc, char **argv)
 	if (!settings_load(&s, stderr))
 		return 2;
 	log_init("notifier", (enum log_level)s.log_level);
+	log_open();
 	smtp_init();
 	if ((known = owner_take(mode == MODE_TEST ? NULL : s.owner_file, &owner)) < 0) {
 		log_line(

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "log.h"
+#include "log_count.h"
 #include "outbox.h"
 #include "retry.h"
 
@@ -54,7 +55,8 @@ struct outbox {
 	size_t *of_job;	       /* and whose they are */
 	int64_t failures;      /* of the channel, in a row */
 	bool lost_database;
-	bool stray; /* a claim may have come to pass that we never heard of */
+	long long dropped; /* log lines of which the database knows */
+	bool stray;	   /* a claim may have come to pass that we never heard of */
 };
 
 struct outbox *
@@ -565,6 +567,8 @@ outbox_run(struct outbox *o, int64_t *pause_ms)
 
 	if (!outbox_finish(o))
 		return OUTBOX_DATABASE;
+	log_catch_up();
+	log_count(o->db, &o->dropped);
 	if (!claim(o))
 		return OUTBOX_DATABASE;
 	if (o->n == 0)

@@ -162,6 +162,7 @@ main(int argc, char **argv)
 	forget_others();
 	if (conf_load(rows, nrows, stderr) == 0) {
 		log_init("loyalty-audit", (enum log_level)s.log_level);
+		log_open();
 		rc = audit(&s, argc == 2);
 	}
 	conf_free(rows, nrows);

@@ -73,12 +73,15 @@ check_stderr_end(size_t *len)
 /* ---- folder, time, processes ---- */
 
 static char folder[64];
+static pid_t folder_owner; /* not its children */
 
 static void
 remove_folder(void)
 {
 	char command[100];
 
+	if (getpid() != folder_owner)
+		return;
 	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
 	if (system(command) != 0)
 		fprintf(stderr, "%s: not removed\n", folder);
@@ -91,6 +94,7 @@ check_folder(void)
 		strcpy(folder, "/tmp/loyalty-check-XXXXXX");
 		if (mkdtemp(folder) == NULL)
 			abort();
+		folder_owner = getpid();
 		atexit(remove_folder);
 	}
 	return folder;

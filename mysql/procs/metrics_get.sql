@@ -1,5 +1,5 @@
--- GET /v1/admin/metrics, three results: requests by service, method, route and status with their buckets; retries by
--- service; and one row of what is now: reservations that wait for approval, mails queued, age of the oldest of them in
+-- GET /v1/admin/metrics, four results: requests by service, method, route and status with their buckets; retries by
+-- service; dropped log lines by service; and one row of what is now: reservations that wait for approval, mails queued, age of the oldest of them in
 -- seconds, dead mails, rooms sold out.  Locks nothing.  The last counts index entries only.
 DROP PROCEDURE IF EXISTS metrics_get;
 DELIMITER $$
@@ -9,6 +9,7 @@ BEGIN
   SELECT service, method, route, status, time_us, le_1, le_2, le_3, le_4, le_5, le_6, le_7, le_8, le_9, le_10, le_11, le_12, le_inf
     FROM metric_request ORDER BY service, method, route, status;
   SELECT service, retries FROM metric_retry ORDER BY service;
+  SELECT service, dropped FROM metric_log ORDER BY service;
   SELECT (SELECT COUNT(*) FROM reservation WHERE status = 'PENDING_APPROVAL'),
     (SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'),
     COALESCE((SELECT GREATEST(0, TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP(6))) FROM outbox FORCE INDEX (outbox_status)

@@ -116,7 +116,8 @@ def test_text_is_strictly_prometheus_and_has_every_family(stack, api):
     assert a.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8" and a.header("Cache-Control") == "no-store"
     assert not a.all("ETag")
     samples, families = parse(a.body.decode("utf-8"))
-    assert families == {DURATION: "histogram", "loyalty_transaction_retries_total": "counter", **{name: "gauge" for name in GAUGES}}
+    assert families == {DURATION: "histogram", "loyalty_transaction_retries_total": "counter",
+                        "loyalty_log_lines_dropped_total": "counter", **{name: "gauge" for name in GAUGES}}
     for name in GAUGES:
         assert samples[name].keys() == {frozenset()} and samples[name][frozenset()] >= 0
     until(lambda: {dict(labels)["service"] for labels in scrape(api)[DURATION + "_count"]} == {"cgi-rooms", "cgi-points", "cgi-admin"},

@@ -8,14 +8,14 @@ import pymysql
 import pytest
 
 ACCOUNTS = ["rooms", "points", "admin", "notifier", "prune"]
-METRICS = {"metrics_add", "metrics_retry"}
+METRICS = {"metrics_add", "metrics_log", "metrics_retry"}
 OWN = {
     "rooms": METRICS | {"room_list", "room_get", "reservation_create", "reservation_get", "reservation_list", "reservation_cancel", "schema_version"},
     "points": METRICS | {"points_get", "points_adjust", "schema_version"},
     "admin": METRICS | {"audit", "history_points", "history_reservations", "history_rooms", "metrics_get", "outbox_list", "outbox_retry",
                         "reservation_approve", "reservation_reject", "reservation_release", "stock_change", "stock_create", "stock_get",
                         "stock_list", "user_get", "user_list", "user_put", "schema_version"},
-    "notifier": {"outbox_claim", "outbox_renew", "outbox_settle", "outbox_release", "schema_version"},
+    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_release", "schema_version"},
     "prune": {"prune", "schema_version"},
 }
 DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1410, 1419, 1095, 1698, 4151}
