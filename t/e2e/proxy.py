@@ -54,6 +54,7 @@ class Proxy:
             os.unlink(path)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
+        os.chmod(path, 0o777)  # the services may be other users
         self.listener.listen(200)
         threading.Thread(target=self._accept, daemon=True).start()
 

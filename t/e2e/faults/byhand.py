@@ -63,6 +63,6 @@ def service(stack, name, env):
     # the socket is made outside: what is preloaded is for the service alone
     run = ["/usr/bin/env", *(f"{k}={v}" for k, v in env.items()), str(binary)]
     sock = str(stack.var / "run" / f"{name}.sock")
-    if os.path.exists(sock):
+    if os.path.lexists(sock):
         os.unlink(sock)
-    return ByHand(["spawn-fcgi", "-n", "-s", sock, "-M", "0600", "--", *run], own, stack.var / "log" / f"{name}-by-hand.log")
+    return ByHand(["spawn-fcgi", "-n", "-s", sock, "-M", "0666", "--", *run], own, stack.var / "log" / f"{name}-by-hand.log")

@@ -206,6 +206,7 @@ class FirstByte:
         self.kept = 0  # those that came on a connection that had been used before
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
+        os.chmod(path, 0o777)  # nginx's workers may be another user
         self.listener.listen(50)
         threading.Thread(target=self.run, daemon=True).start()
 

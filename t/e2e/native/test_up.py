@@ -1,0 +1,157 @@
+"""native/stack up, status, keys and down, when something is wrong around them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from stack import TOP, until
+
+sys.path.insert(0, str(TOP / "t" / "e2e" / "console"))
+
+from visitor import Visitor  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def own(make_stack):
+    with make_stack() as s:
+        yield s
+
+
+def fails(own, *args, **how):
+    """native/stack refuses; what it says."""
+    with pytest.raises(AssertionError) as e:
+        own.native(*args, **how)
+    return str(e.value)
+
+
+def parts(own):
+    return {name: own.pids(name) for name in ("db", "rooms", "console", "nginx")}
+
+
+def console_reaches_the_gateway(own):
+    """A person can sign in; fails with the page where not."""
+    Visitor(own).sign_in()
+    return True
+
+
+def test_after_a_killed_runsvdir_up_clears_up_by_itself(own):
+    before = parts(own)
+    os.kill(int((own.var / "runsvdir.pid").read_text()), signal.SIGKILL)
+    assert "ready" in own.native("up")
+    own.close_db()
+    own.ready()
+    after = parts(own)
+    assert not {p for pids in before.values() for p in pids} & {p for pids in after.values() for p in pids}
+    # and so it does where nginx's workers are all that is left of the gateway
+    os.kill(int((own.var / "runsvdir.pid").read_text()), signal.SIGKILL)
+    master = own.pids("nginx")
+    for pid, comm in own.all_pids("nginx").items():
+        if comm == "runsv":
+            os.kill(pid, signal.SIGKILL)
+    os.kill(master[0], signal.SIGKILL)
+    assert "ready" in own.native("up")
+    own.close_db()
+
+
+def test_another_port_that_is_taken_is_refused_before_anything_changes(own):
+    before, settings = parts(own), (own.var / "settings").read_text()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        other = taken.getsockname()[1]
+        assert f"port {other} is in use by another program" in fails(own, "up", env={"HTTPS_PORT": str(other)})
+    assert parts(own) == before and (own.var / "settings").read_text() == settings
+    assert console_reaches_the_gateway(own)
+
+
+def certificate(own, kind):
+    """A new certificate with a new key, as somebody else makes them."""
+    folder = own.var / "secrets"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", "90", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")],
+                   check=True, stderr=subprocess.DEVNULL)
+
+
+def test_keys_takes_over_a_certificate_with_a_new_key_the_console_too(own):
+    nginx = own.pids("nginx")
+    certificate(own, ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    assert "native/stack keys" in fails(own, "status")
+    own.native("keys")
+    own.connect()
+    own.ready()
+    assert console_reaches_the_gateway(own) and own.pids("nginx") == nginx
+    assert "native/stack keys" not in own.native("status")
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ec"])
+def test_a_key_that_is_not_the_certificates_is_refused_and_all_stays(own, kind):
+    key = own.var / "secrets" / "tls.key"
+    good, before = key.read_bytes(), parts(own)
+    more = ["-algorithm", "RSA"] if kind == "rsa" else ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    subprocess.run(["openssl", "genpkey", *more, "-out", str(key)], check=True, stderr=subprocess.DEVNULL)
+    try:
+        for command in (["up"], ["keys"], ["restart", "nginx"]):
+            assert "tls.key" in fails(own, *command)
+            own.api.drop()
+            own.ready(2)
+            assert console_reaches_the_gateway(own)
+        assert parts(own) == before
+    finally:
+        key.write_bytes(good)
+    own.native("up")
+    assert parts(own) == before
+
+
+def test_what_could_not_be_looked_for_is_not_taken_for_gone(own):
+    """Sub-shells of nginx's start script are killed while it looks for left-over workers: for some seconds nothing can be
+    looked at.  Then it looks again, ends them and starts; until then the status says that it keeps restarting."""
+    [master] = own.pids("nginx")
+    workers = [int(p) for p in subprocess.run(["pgrep", "-P", str(master)], stdout=subprocess.PIPE, text=True).stdout.split()]
+    assert workers
+    stop, killed = threading.Event(), []
+
+    def kill():
+        # runsv names no folder in a command line; nobody else's are named by the pid of the one it started
+        while not stop.is_set():
+            try:
+                main = int((own.var / "service" / "nginx" / "supervise" / "pid").read_text())
+                with open(f"/proc/{main}/task/{main}/children") as f:
+                    for pid in f.read().split():
+                        with open(f"/proc/{pid}/cmdline", "rb") as c:
+                            if b"_run\0nginx" in c.read():
+                                os.kill(int(pid), signal.SIGKILL)
+                                killed.append(pid)
+            except (OSError, ValueError):
+                pass
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        os.kill(master, signal.SIGKILL)
+        until(lambda: len(killed) > 5, 20, what="a look that was killed")
+        time.sleep(1)
+    finally:
+        stop.set()
+        thread.join()
+    own.api.drop()
+    until(lambda: not any(os.path.exists(f"/proc/{w}") for w in workers), 30, what="the left-over workers are ended")
+    own.answers(20)
+    own.ready()
+
+
+def test_a_part_that_keeps_restarting_is_told(own):
+    """By status, and by its exit status; until it is asked to start again."""
+    assert "RESTARTING" not in own.native("status")
+    for _ in range(3):
+        old = own.kill("smtp")
+        until(lambda: own.native("pid", "smtp", check=False).strip().isdigit() and own.pids("smtp") != old, 15, 0.2)
+    told = fails(own, "status")
+    assert "exit status 1" in told and "smtp      RESTARTING: 3 times in the last minute" in told
+    own.native("restart", "smtp")
+    assert "RESTARTING" not in own.native("status")
