@@ -15,7 +15,8 @@ from stack import TOP, until
 
 @pytest.fixture(scope="module")
 def low(make_stack):
-    with make_stack({"LOYALTY_RATE": "5", "LOYALTY_BURST": "5", "LOYALTY_CONNS_PER_ADDRESS": "6", "LOYALTY_HEADER_TIMEOUT_S": "1",
+    with make_stack({"LOYALTY_RATE": "5", "LOYALTY_BURST": "5", "LOYALTY_KEYLESS_RATE": "5", "LOYALTY_KEYLESS_BURST": "5",
+                     "LOYALTY_CONNS_PER_ADDRESS": "3", "LOYALTY_HEADER_TIMEOUT_S": "1",
                      "LOYALTY_BODY_TIMEOUT_S": "1"}) as s:
         yield s
 
@@ -70,8 +71,15 @@ def test_refused_request_does_nothing(low):
     assert 0 < done < 20 and low.balance(user) == 10 + done
 
 
-def test_healthz_is_never_limited(low):
-    assert {low.api.get("/healthz", key=None).status for _ in range(40)} == {200}
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/v1", "/nothing"])
+def test_probes_and_what_is_not_there_count_too(low, path):
+    settle(low)
+    answers = [low.api.get(path, key=None) for _ in range(20)]
+    refused = [a for a in answers if a.status == 429]
+    assert refused and len(refused) < 20
+    for a in refused:
+        a.is_problem(429, "rate-limited")
+    assert burst(low, 1)[0].status == 200, "who has a key is counted apart"
 
 
 def test_requests_at_once_from_one_address_are_limited(low):
@@ -136,7 +144,7 @@ def test_connection_that_never_says_hello_is_shown_the_door(low):
 
 @pytest.fixture(scope="module")
 def calm(low):
-    low.set_env(LOYALTY_RATE=None, LOYALTY_BURST=None, LOYALTY_CONNS_PER_ADDRESS=None, LOYALTY_HEADER_TIMEOUT_S=None, LOYALTY_BODY_TIMEOUT_S=None)
+    low.set_env(LOYALTY_RATE=None, LOYALTY_BURST=None, LOYALTY_KEYLESS_RATE=None, LOYALTY_KEYLESS_BURST=None, LOYALTY_CONNS_PER_ADDRESS=None, LOYALTY_HEADER_TIMEOUT_S=None, LOYALTY_BODY_TIMEOUT_S=None)
     low.native("restart", "nginx")
     low.api.drop()
     low.ready()
