@@ -12,6 +12,7 @@
 #define HEADER_COLUMNS 76	   /* of a line with encoded words; RFC 2047, 2 */
 #define QP_COLUMNS 76
 #define LABEL_COLUMNS 14
+#define ATEXT "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
 #define WORD_OPEN "=?UTF-8?Q?"
 #define WORD_CLOSE "?="
 
@@ -73,40 +74,107 @@ header_plain(const struct buf *v, size_t column)
 	return true;
 }
 
+/* What stands for itself in an encoded word of text, and of a phrase (RFC 2047, 5). */
+static bool
+text_plain(uint32_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '=' && c != '?' && c != '_';
+}
+
+static bool
+phrase_plain(uint32_t c)
+{
+	return c < 0x7f && c >= 0x20
+	       && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/ ",
+		      (int)c)
+		      != NULL;
+}
+
 /*
- * An unstructured header.  What isn't short plain ASCII becomes encoded
- * words (RFC 2047) of at most 75 characters, each of whole characters.
+ * A clean value as encoded words (RFC 2047) of at most 75 characters, each of
+ * whole characters.
  */
 static void
-header_text(struct buf *b, const char *name, const char *value)
+put_words(struct buf *b, const struct buf *v, size_t column, bool (*plain)(uint32_t))
 {
-	size_t column = strlen(name) + 2, cost, i, k, n = 0;
-	struct buf v = {0};
+	size_t cost, i, k, n = 0;
 	uint32_t c;
 
-	put(b, "%s: ", name);
-	put_clean(&v, value, TEXT_NAME);
-	if (header_plain(&v, column)) {
-		buf_add(b, v.p, v.len);
-		goto out;
-	}
 	buf_str(b, WORD_OPEN);
 	column += strlen(WORD_OPEN);
-	for (i = 0; i < v.len && (n = text_char(v.p + i, v.len - i, &c)) > 0; i += n) {
-		cost = c >= 0x20 && c < 0x7f && c != '=' && c != '?' && c != '_' ? 1 : 3 * n;
+	for (i = 0; i < v->len && (n = text_char(v->p + i, v->len - i, &c)) > 0; i += n) {
+		cost = plain(c) ? 1 : 3 * n;
 		if (column + cost + strlen(WORD_CLOSE) > HEADER_COLUMNS) {
 			buf_str(b, WORD_CLOSE "\r\n " WORD_OPEN);
 			column = 1 + strlen(WORD_OPEN);
 		}
 		column += cost;
 		for (k = i; cost > 1 && k < i + n; k++)
-			put(b, "=%02X", (unsigned char)v.p[k]);
+			put(b, "=%02X", (unsigned char)v->p[k]);
 		if (cost == 1)
 			buf_str(b, c == ' ' ? "_" : (char[]){(char)c, '\0'});
 	}
 	buf_str(b, WORD_CLOSE);
-out:
+}
+
+/* An unstructured header: as it is where it is short plain ASCII, else encoded words. */
+static void
+header_text(struct buf *b, const char *name, const char *value)
+{
+	size_t column = strlen(name) + 2;
+	struct buf v = {0};
+
+	put(b, "%s: ", name);
+	put_clean(&v, value, TEXT_NAME);
+	if (header_plain(&v, column))
+		buf_add(b, v.p, v.len);
+	else
+		put_words(b, &v, column, text_plain);
 	buf_str(b, "\r\n");
+	b->failed |= v.failed;
+	buf_free(&v);
+}
+
+/* The words of a name that need no quotes (RFC 5322, 3.2.3), one blank between them. */
+static bool
+is_atoms(const struct buf *v)
+{
+	size_t i;
+
+	for (i = 0; i < v->len; i++)
+		if (v->p[i] == ' ' ? v->p[i + 1] == ' ' : strchr(ATEXT, v->p[i]) == NULL)
+			return false;
+	return true;
+}
+
+/* An address in a header, at that column; a name in front of it as atoms, as a
+ * quoted string, or as encoded words, which end their line. */
+static void
+put_mailbox(struct buf *b, size_t column, const char *name, const char *mailbox)
+{
+	struct buf v = {0};
+	size_t i;
+
+	if (name == NULL || *name == '\0') {
+		put(b, "%s", mailbox);
+		return;
+	}
+	put_clean(&v, name, TEXT_NAME);
+	if (!header_plain(&v, column + 2)) {
+		put_words(b, &v, column, phrase_plain);
+		put(b, "\r\n <%s>", mailbox);
+	} else if (is_atoms(&v)) {
+		buf_add(b, v.p, v.len);
+		put(b, " <%s>", mailbox);
+	} else {
+		buf_str(b, "\"");
+		for (i = 0; i < v.len; i++) {
+			if (v.p[i] == '"' || v.p[i] == '\\')
+				buf_str(b, "\\");
+			buf_add(b, v.p + i, 1);
+		}
+		put(b, "\" <%s>", mailbox);
+	}
 	b->failed |= v.failed;
 	buf_free(&v);
 }
@@ -135,9 +203,14 @@ head_build(struct buf *b, const struct mail_row *r, const struct mail_conf *conf
 	size_t i;
 
 	header_date(b, tm);
-	put(b, "From: %s\r\n", conf->from);
-	for (i = 0; i < conf->to_n; i++)
-		put(b, "%s%s", i == 0 ? "To: " : ",\r\n ", conf->to[i]);
+	buf_str(b, "From: ");
+	put_mailbox(b, 6, conf->from_name, conf->from);
+	buf_str(b, "\r\n");
+	for (i = 0; i < conf->to_n; i++) {
+		buf_str(b, i == 0 ? "To: " : ",\r\n ");
+		put_mailbox(b, i == 0 ? 4 : 1, conf->to_names != NULL ? conf->to_names[i] : NULL,
+		    conf->to[i]);
+	}
 	buf_str(b, "\r\n");
 	header_text(b, "Subject", r->subject);
 	if (r->reservation_id != NULL && !follows)
@@ -408,13 +481,12 @@ mail_domain_ok(const char *s)
 bool
 mail_address_ok(const char *s)
 {
-	static const char atext[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "!#$%&'*+-/=?^_`{|}~.";
-	size_t local = strspn(s, atext), len;
+	size_t local = strspn(s, ATEXT "."), len;
 	const char *domain = s + local + 1;
 
 	if (local == 0 || local > 64 || strlen(s) > 254 || s[local] != '@' || s[0] == '.'
-	    || s[local - 1] == '.' || memmem(s, local, "..", 2) != NULL)
+	    || s[local - 1] == '.' || memmem(s, local, "..", 2) != NULL
+	    || memmem(s, local, "=?", 2) != NULL) /* no encoded word (RFC 2047) */
 		return false;
 	if (domain[0] != '[')
 		return mail_domain_ok(domain);

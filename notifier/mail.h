@@ -41,7 +41,9 @@ struct mail_row {
 /* Who it is from and to: addresses that mail_address_ok has passed. */
 struct mail_conf {
 	const char *from;
+	const char *from_name; /* UTF-8, or NULL */
 	const char *const *to;
+	const char *const *to_names; /* NULL, or for each a name or NULL */
 	size_t to_n;
 	const char *domain; /* right side of the Message-ID */
 };
@@ -76,7 +78,7 @@ void mail_free(struct mail *m);
 /*
  * Whether s can stand in MAIL FROM, RCPT TO and an address header: dot-atom,
  * one @, domain or address literal, all ASCII, at most 254 bytes (RFC 5321,
- * 4.5.3.1; RFC 5322, 3.4.1, without comments, quotes and blanks).
+ * 4.5.3.1; RFC 5322, 3.4.1, without comments, quotes, blanks and encoded words).
  */
 bool mail_address_ok(const char *s);
 

@@ -30,10 +30,10 @@ fill_rows(struct settings *s, struct conf_row rows[ROWS])
 		"user for AUTH, which needs starttls or tls", &s->smtp_user},
 	    {"LOYALTY_SMTP_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "and the password",
 		&s->smtp_password},
-	    {"LOYALTY_MAIL_FROM", CONF_TEXT, 0, 0, NULL, "!", "the sender's address",
-		&s->mail_from},
+	    {"LOYALTY_MAIL_FROM", CONF_TEXT, 0, 0, NULL, "!",
+		"sender: an address, or Name <address>", &s->mail_from},
 	    {"LOYALTY_MAIL_TO", CONF_TEXT, 0, 0, NULL, "!",
-		"the service owner's addresses, 1 to 20, comma-separated", &s->mail_to},
+		"recipients: 1 to 20 such, comma-separated", &s->mail_to},
 	    {"LOYALTY_MAIL_DOMAIN", CONF_TEXT, 0, 0, NULL, NULL,
 		"right side of Message-IDs, instead of the sender's domain", &s->mail_domain},
 	    {"LOYALTY_POLL_MS", CONF_INT, 100, 3600000, NULL, "1000",
@@ -105,39 +105,71 @@ set_server(struct settings *s, FILE *err)
 }
 
 static bool
-set_addresses(struct settings *s, FILE *err)
+set_sender(struct settings *s, FILE *err)
 {
-	char *to, *save = NULL;
-	bool ok = true;
+	const char *rest = s->mail_from, *fault;
+	bool found = address_next(&rest, &s->sender, &fault);
 
-	if (!mail_address_ok(s->mail_from)) {
-		fprintf(err, "LOYALTY_MAIL_FROM is '%s', not an address like name@example.org\n",
-		    s->mail_from);
+	if (found && fault == NULL && *rest != '\0')
+		fault = "is more than one address";
+	if (!found)
+		fault = "has no address";
+	if (fault != NULL) {
+		fprintf(err, "LOYALTY_MAIL_FROM: '%s' %s\n", s->mail_from, fault);
 		return false;
 	}
-	for (to = strtok_r(s->mail_to, ", ", &save); to != NULL; to = strtok_r(NULL, ", ", &save)) {
-		if (!mail_address_ok(to)) {
-			fprintf(err,
-			    "LOYALTY_MAIL_TO: '%s' is not an address like name@example.org\n", to);
+	s->mail.from = s->sender.mailbox;
+	s->mail.from_name = s->sender.name;
+	s->mail.domain = s->mail_domain != NULL ? s->mail_domain : strrchr(s->mail.from, '@') + 1;
+	if (!mail_domain_ok(s->mail.domain)) {
+		fprintf(err, "LOYALTY_MAIL_DOMAIN is '%s', not a domain\n", s->mail.domain);
+		return false;
+	}
+	return true;
+}
+
+/* One address twice is one recipient. */
+static bool
+is_known(const struct settings *s, const struct address *a)
+{
+	size_t i;
+
+	for (i = 0; i < s->mail.to_n; i++)
+		if (strcmp(s->to[i], a->mailbox) == 0)
+			return true;
+	return false;
+}
+
+static bool
+set_recipients(struct settings *s, FILE *err)
+{
+	const char *rest = s->mail_to, *from = rest, *fault;
+	struct address a;
+	size_t n;
+	bool ok = true;
+
+	for (; address_next(&rest, &a, &fault); from = rest) {
+		from += strspn(from, " \t,");
+		if (fault != NULL) {
+			fprintf(
+			    err, "LOYALTY_MAIL_TO: '%.*s' %s\n", (int)(rest - from), from, fault);
 			ok = false;
-		} else if (s->mail.to_n == MAIL_TO_MAX) {
+		} else if (!is_known(s, &a) && (n = s->mail.to_n) == MAIL_TO_MAX) {
 			fprintf(err, "LOYALTY_MAIL_TO has more than %d addresses\n", MAIL_TO_MAX);
 			return false;
-		} else {
-			s->recipients[s->mail.to_n++] = to;
+		} else if (!is_known(s, &a)) {
+			s->recipients[n] = a;
+			s->to[n] = s->recipients[n].mailbox;
+			s->to_names[n] = s->recipients[n].name;
+			s->mail.to_n++;
 		}
 	}
 	if (ok && s->mail.to_n == 0) {
 		fprintf(err, "LOYALTY_MAIL_TO has no address\n");
 		ok = false;
 	}
-	s->mail.from = s->mail_from;
-	s->mail.to = s->recipients;
-	s->mail.domain = s->mail_domain != NULL ? s->mail_domain : strrchr(s->mail_from, '@') + 1;
-	if (!mail_domain_ok(s->mail.domain)) {
-		fprintf(err, "LOYALTY_MAIL_DOMAIN is '%s', not a domain\n", s->mail.domain);
-		ok = false;
-	}
+	s->mail.to = s->to;
+	s->mail.to_names = s->to_names;
 	return ok;
 }
 
@@ -201,7 +233,8 @@ settings_load(struct settings *s, FILE *err)
 	s->outbox.mail = &s->mail;
 	s->outbox.smtp = &s->smtp;
 	ok &= set_smtp(s, err);
-	ok &= set_addresses(s, err);
+	ok &= set_sender(s, err);
+	ok &= set_recipients(s, err);
 	if (s->outbox.retry_min_s > s->outbox.retry_max_s) {
 		fprintf(err, "LOYALTY_RETRY_MIN_S is more than LOYALTY_RETRY_MAX_S\n");
 		ok = false;

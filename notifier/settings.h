@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "address.h"
 #include "db.h"
 #include "mail.h"
 #include "outbox.h"
@@ -24,7 +25,8 @@ struct settings {
 	char *smtp_host, *smtp_helo, *smtp_ca, *smtp_user, *smtp_password;
 	char *mail_from, *mail_to, *mail_domain;
 	int smtp_tls;
-	const char *recipients[MAIL_TO_MAX];
+	struct address sender, recipients[MAIL_TO_MAX];
+	const char *to[MAIL_TO_MAX], *to_names[MAIL_TO_MAX];
 	char host[256], server[300];
 };
 

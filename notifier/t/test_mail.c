@@ -413,7 +413,7 @@ addresses_are_checked(void)
 	static const char *const bad[] = {"", "a", "@", "a@", "@b", "a@b@c", "a b@c", "a@b c",
 	    "<a@b>", "a@b>", "a\r\n@b", "a@b\r\nRCPT TO:<c@d>", ".a@b", "a.@b", "a..b@c", "a@.b",
 	    "a@b.", "a@b..c", "\"a b\"@c", "ü@b", "a@ü", "a@[", "a@[]", "a@[1.2.3.4",
-	    "a@[1.2.3.4]x", "a@-b", "a,b@c",
+	    "a@[1.2.3.4]x", "a@-b", "a,b@c", "=?UTF-8?Q?a?=@b",
 	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@b"};
 	size_t i;
 

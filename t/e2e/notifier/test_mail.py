@@ -53,6 +53,17 @@ def test_mail_goes_to_every_address(bench, relay):
     assert [a for _, a in email.utils.getaddresses([mail.message["To"]])] == mail.recipients
 
 
+def test_addresses_have_names(bench, relay):
+    bench.reservation()
+    mail, = arrive(bench, relay(), MAIL_FROM="Hôtel Loyalty <loyalty@hotel.example>",
+                   MAIL_TO='"Desk, front" <a@hotel.example>, Zoë 語 <b@hotel.example>, c@hotel.example, a@hotel.example')
+    assert mail.sender == "loyalty@hotel.example" and mail.id.endswith("@hotel.example>")
+    assert mail.recipients == ["a@hotel.example", "b@hotel.example", "c@hotel.example"]
+    given = [(a.display_name, a.addr_spec) for name in ("From", "To") for a in mail.message[name].addresses]
+    assert given == [("Hôtel Loyalty", "loyalty@hotel.example"), ("Desk, front", "a@hotel.example"), ("Zoë 語", "b@hotel.example"),
+                     ("", "c@hotel.example")]
+
+
 def test_E100_mail_shows_the_state_at_the_event(bench, relay):
     room = bench.quiet_room(name="Old name", total=4)
     bench.reservation(room)

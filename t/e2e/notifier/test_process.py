@@ -265,7 +265,7 @@ def test_t_tests_configuration_and_database(bench):
 def test_h_prints_every_setting(bench):
     status, out = run(bench, "-h", MAIL_FROM=None, NONSENSE=1)
     assert status == 0
-    for name in ("SMTP_HOST", "SMTP_TLS", "SMTP_CA", "SMTP_USER", "SMTP_PASSWORD", "MAIL_FROM", "MAIL_TO", "MAIL_DOMAIN",
+    for name in ("SMTP_HOST", "SMTP_TLS", "SMTP_HELO", "SMTP_CA", "SMTP_USER", "SMTP_PASSWORD", "MAIL_FROM", "MAIL_TO", "MAIL_DOMAIN",
                  "POLL_MS", "BATCH", "LEASE_S", "OWNER_FILE", "RETRY_MIN_S", "RETRY_MAX_S", "GIVE_UP_S", "DB_HOSTS", "DB_USER",
                  "DB_PASSWORD", "DB_NAME", "DB_TLS_CA", "LOG_LEVEL"):
         assert f"LOYALTY_{name}" in out, name
@@ -278,9 +278,14 @@ def test_h_prints_every_setting(bench):
     (dict(MAIL_TO=None), "LOYALTY_MAIL_TO is not set"),
     (dict(MAIL_TO=" , "), "LOYALTY_MAIL_TO has no address"),
     (dict(MAIL_TO="a@b,broken"), "'broken' is not an address"),
-    (dict(MAIL_TO="a@b>\r\nRCPT TO:<c@d"), "is not an address"),
+    (dict(MAIL_TO="a@b>\r\nRCPT TO:<c@d"), "LOYALTY_MAIL_TO: 'a@b>"),
+    (dict(MAIL_TO="a@b\r\nRCPT TO:c@d"), "is not an address"),
     (dict(MAIL_TO=",".join(f"a{i}@b" for i in range(21))), "more than 20"),
-    (dict(MAIL_FROM="Loyalty <a@b>"), "not an address"),
+    (dict(MAIL_FROM="Loyalty <a@b"), "has a < without a >"),
+    (dict(MAIL_FROM="Desk, front <a@b>"), "'Desk, front <a@b>' is not an address"),
+    (dict(MAIL_FROM="a@b, c@d"), "is more than one address"),
+    (dict(MAIL_FROM="x\r\nBcc: c@d <a@b>"), "LOYALTY_MAIL_FROM: "),
+    (dict(MAIL_TO='a@b,"Desk <c@d>'), """'"Desk <c@d>' has a quote that is not closed"""),
     (dict(MAIL_DOMAIN="no domain"), "LOYALTY_MAIL_DOMAIN"),
     (dict(SMTP_HOST="relay:0"), "not host[:port]"),
     (dict(SMTP_HOST="relay:70000"), "not host[:port]"),
