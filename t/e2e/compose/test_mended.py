@@ -81,6 +81,39 @@ def test_what_was_stopped_stays_stopped(kept):
     kept.healthy("notifier")
 
 
+def test_compose_keep_survives_what_dies_while_it_starts_and_a_docker_that_fails(stack):
+    """The door and nginx, which cannot start without it, are down; docker fails at first; then its own `docker events` is killed."""
+    docker("kill", *stack.containers("nginx"), *stack.containers("door"), *stack.containers("prune"))
+    fails = stack.var / "bin"
+    fails.mkdir()
+    # As an engine that is being restarted: the first starts fail.
+    (fails / "docker").write_text(f"""#!/bin/bash
+case $* in
+*start*) echo >>{fails}/starts; [ "$(wc -l <{fails}/starts)" -gt 4 ] || {{ echo "no engine" >&2; exit 1; }} ;;
+esac
+PATH=${{PATH#*:}} exec docker "$@"
+""")
+    (fails / "docker").chmod(0o755)
+    log = stack.var / "keep.log"
+    with open(log, "wb") as out:
+        keep = subprocess.Popen([str(TOP / "compose" / "keep")], cwd=TOP, env={**stack.environment(), "PATH": f"{fails}:{os.environ['PATH']}"},
+                                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        for name in ("door", "nginx", "prune"):
+            stack.healthy(name)
+        assert b"no engine" in log.read_bytes()
+        watcher = subprocess.run(["pgrep", "-g", str(keep.pid), "-f", "docker events"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        os.kill(int(watcher[0]), signal.SIGKILL)
+        before = started(stack, "prune")
+        docker("kill", stack.containers("prune")[0])
+        until(lambda: started(stack, "prune") != before, 20, 0.2, "another prune")
+        assert keep.poll() is None
+    finally:
+        os.killpg(keep.pid, signal.SIGTERM)
+        keep.wait(10)
+    stack.healthy("prune")
+
+
 def test_docker_kill_without_it_is_mended_by_docker_compose_up(stack):
     docker("kill", *stack.containers("cgi-points"), *stack.containers("mysql"))
     stack.compose("up", "--detach", "--no-build", "--wait")
