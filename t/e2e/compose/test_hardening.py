@@ -10,7 +10,7 @@ from stack import until
 
 LASTING = [*OURS, "mysql"]
 ONCE = ["secrets", "migrate"]
-IMAGES = ["cgi-rooms", "cgi-points", "cgi-admin", "console", "nginx", "notifier", "migrate", "secrets", "mail"]
+IMAGES = ["door", "cgi-rooms", "cgi-points", "cgi-admin", "console", "nginx", "notifier", "migrate", "secrets", "mail"]
 MIB = 1 << 20
 
 
@@ -50,9 +50,11 @@ def test_process_has_no_rights(stack, name):
 def test_each_has_its_own_secrets_and_no_others(stack):
     want = {"nginx": "api-key-public api-key-restricted tls.crt tls.key", "cgi-rooms": "db-ca.crt db-rooms", "cgi-points": "db-ca.crt db-points",
             "cgi-admin": "db-admin db-ca.crt", "console": "console gateway.pub", "notifier": "db-ca.crt db-notifier", "prune": "db-ca.crt db-prune",
-            "mysql": "db-ca.crt db-root db.crt db.key"}
+            "mysql": "db-ca.crt db-root db.crt db.key init.sql probe.cnf"}
     for name, files in want.items():
         assert docker("exec", stack.containers(name)[0], "ls", "/run/secrets").split() == files.split(), name
+    assert docker("run", "--rm", "--volume", f"{stack.project}_secrets-migrate:/there:ro", "--entrypoint", "ls", f"loyalty-secrets:{stack.tag}", "/there").split() == \
+        "db-admin db-ca.crt db-migrate db-notifier db-points db-prune db-rooms".split()
     for name in ("mail", "door"):
         assert not docker("exec", stack.containers(name)[0], "sh", "-c", "ls /run/secrets 2>/dev/null || :")
     values = {f.name: f.read_text().strip() for f in (stack.var / "secrets").iterdir() if not f.name.endswith(".crt")}
@@ -60,6 +62,15 @@ def test_each_has_its_own_secrets_and_no_others(stack):
         for c in stack.inspect(name):
             for secret, value in values.items():
                 assert value not in str(c), f"{secret} can be read in docker inspect {name}"
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_no_file_of_an_image_gives_rights(stack, name):
+    """setuid, setgid, capabilities.  Perl is in every Debian; 191 and 8 are getxattr on x86-64 and arm64."""
+    look = r"""find / -xdev -type f | perl -lne 'BEGIN { $get = `uname -m` =~ /x86_64/ ? 191 : 8 }
+        $file = "$_"; $name = "security.capability"; $value = "\0" x 64;
+        print if (stat)[2] & 06000 or syscall($get, $file, $name, $value, 64) > 0'"""
+    assert docker("run", "--rm", "--user", "0:0", "--entrypoint", "sh", f"loyalty-{name}:{stack.tag}", "-c", look) == ""
 
 
 def test_images_are_small(stack):

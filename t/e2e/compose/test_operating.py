@@ -1,6 +1,7 @@
 """What README.md says an operator can do"""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -64,10 +65,18 @@ def test_native_stack_and_containers_take_each_others_secrets(stack, tmp_path):
     try:
         subprocess.run(["docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "secrets"], cwd=TOP, env=env, check=True, capture_output=True, timeout=120)
         after = {f.name: f.read_bytes() for f in mine.iterdir()}
-        assert {k: after[k] for k in before} == before and {"db-root", "db-ca.crt", "db.crt", "db.key"} == set(after) - set(before)
+        assert {k: after[k] for k in before} == before and {"db-root", "db-migrate", "db-ca.crt", "db.crt", "db.key"} == set(after) - set(before)
         # and nginx takes the key files as they are, natively
         subprocess.run([str(TOP / "nginx" / "keys"), "-m", str(mine)], check=True, capture_output=True)
         assert subprocess.run([str(TOP / "native" / "secrets"), str(mine), "db"], capture_output=True, text=True, check=True).stdout == ""
+        # A fresh checkout beside the volumes of another: what it made would fit nothing, so nothing is made or handed out.
+        docker("run", "--rm", "--volume", f"{stack.project}s_db:/db", "--entrypoint", "mkdir", f"loyalty-secrets:{stack.tag}", "/db/mysql")
+        shutil.rmtree(mine)
+        run = ["docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "secrets"]
+        done = subprocess.run(run, cwd=TOP, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 1 and "already holds a database, but secrets/db-root" in done.stderr and not list(mine.iterdir())
+        subprocess.run([*run, "--new"], cwd=TOP, env=env, check=True, capture_output=True, timeout=120)
+        assert (mine / "db-root").exists()
     finally:
         subprocess.run(["docker", "compose", "down", "--volumes"], cwd=TOP, env=env, capture_output=True, timeout=120)
 
@@ -91,6 +100,51 @@ def test_own_certificate_is_taken_over(stack):
         stack.native("keys")
     stack.api.drop()
     assert stack.api.get("/healthz", key=None).status == 200
+
+
+@pytest.mark.parametrize("fault", ["of another type", "of another certificate", "a link out of the folder"])
+def test_bad_private_key_is_refused_and_the_old_one_stays(stack, fault):
+    file = stack.var / "secrets" / "tls.key"
+    old = file.read_bytes()
+    try:
+        file.unlink()
+        if fault == "of another type":
+            subprocess.run(["openssl", "genrsa", "-out", str(file), "2048"], check=True, capture_output=True)
+        elif fault == "of another certificate":
+            subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(file)], check=True, capture_output=True)
+        else:
+            file.symlink_to("/etc/letsencrypt/live/example.org/privkey.pem")
+        for told in (stack.native("keys", check=False), stack.compose("run", "--rm", "--no-deps", "--no-TTY", "secrets", check=False)):
+            assert "secrets/tls.key is " + ("a symbolic link to /etc/letsencrypt/" if "link" in fault else "not the private key of the certificate") in told
+        assert file.is_symlink() == ("link" in fault)
+        stack.api.drop()
+        assert stack.api.get("/v1/rooms?limit=1").status == 200
+    finally:
+        file.unlink()
+        file.write_bytes(old)
+        file.chmod(0o600)
+        stack.native("keys")
+
+
+def test_changed_password_of_the_databases_root_is_in_force_after_a_restart(stack):
+    file = stack.var / "secrets" / "db-root"
+    old = file.read_bytes()
+    file.unlink()
+    try:
+        file.write_text("it's\\another'\n")
+        stack.native("keys")
+        stack.compose("restart", "mysql")
+        stack.healthy("mysql")
+        stack.close_db()
+        assert stack.value("SELECT CURRENT_USER()") == "root@%"
+        subprocess.run([str(TOP / "compose" / "backup")], cwd=TOP, env=stack.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=120)
+    finally:
+        file.write_bytes(old)
+        stack.native("keys")
+        stack.compose("restart", "mysql")
+        stack.healthy("mysql")
+        stack.close_db()
+    stack.ready(60)
 
 
 @pytest.mark.parametrize("fault", ["short", "missing", "open"])
