@@ -6,10 +6,14 @@
 #include "resp.h"
 #include "rfc3339.h"
 
-/* A time of the query as SQL reads it; where it was not given, fallback. */
+/*
+ * A time of the query as SQL reads it; where it was not given, fallback.  The
+ * plus of an offset that was sent as it is has become a blank.
+ */
 static void
 read_time(struct req *rq, const char *name, const char *fallback, char *out)
 {
+	char time[64];
 	const char *s;
 	int64_t us;
 	size_t len;
@@ -17,9 +21,14 @@ read_time(struct req *rq, const char *name, const char *fallback, char *out)
 	memcpy(out, fallback, RFC3339_SQL + 1);
 	if ((s = req_query(rq, name, &len)) == NULL)
 		return;
-	if (rfc3339_read(s, len, &us)) {
-		rfc3339_sql(out, us);
-		return;
+	if (len >= sizeof("+hh:mm") && len <= sizeof(time)) {
+		memcpy(time, s, len);
+		if (time[len - 6] == ' ')
+			time[len - 6] = '+';
+		if (rfc3339_read(time, len, &us)) {
+			rfc3339_sql(out, us);
+			return;
+		}
 	}
 	req_fault_query(rq, name, "must be an RFC 3339 date-time");
 }

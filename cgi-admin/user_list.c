@@ -15,7 +15,7 @@ user_list(struct req *rq, struct resp *rs)
 
 	page_read(rq, &page);
 	q = req_query(rq, "q", &len);
-	if (q != NULL && (why = text_fault(TEXT_NAME, q, len, 200)) != NULL)
+	if (q != NULL && (why = text_fault(TEXT_PART, q, len, 200)) != NULL)
 		req_fault_query(rq, "q", "must %s", why);
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;

@@ -7,6 +7,8 @@
 #include "req.h"
 #include "text.h"
 
+#define API_KEY_MIN 16 /* as nginx/keys has it */
+
 const char *
 req_param(const struct req *rq, const char *name, int *count)
 {
@@ -86,6 +88,13 @@ req_fault_header(struct req *rq, const char *name, const char *fmt, ...)
 	va_end(ap);
 }
 
+bool
+req_tells_key(const struct req *rq, const char *s, size_t len)
+{
+	return rq->api_key_len >= API_KEY_MIN
+	       && memmem(s, len, rq->api_key, rq->api_key_len) != NULL;
+}
+
 /* The member; NULL, with a fault noted, where it is missing or of another type. */
 static struct json_object *
 member(struct req *rq, struct json_object *in, const char *name, const char *pointer,
@@ -147,6 +156,10 @@ req_json_text(struct req *rq, struct json_object *in, const char *name, const ch
 	n = (size_t)json_object_get_string_len(o);
 	if ((why = text_fault((enum text_kind)kind, s, n, 200)) != NULL) {
 		req_fault(rq, pointer, "must %s", why);
+		return;
+	}
+	if (req_tells_key(rq, s, n)) {
+		req_fault(rq, pointer, REQ_TELLS_KEY);
 		return;
 	}
 	*out = s;

@@ -29,6 +29,7 @@ enum role { ROLE_NONE, ROLE_FORBIDDEN, ROLE_PUBLIC, ROLE_RESTRICTED };
 #define REQ_FAULTS_MAX 16
 #define REQ_BODY_MAX 16384
 #define REQ_ACTOR_MAX 400 /* bytes: 100 characters */
+#define REQ_TELLS_KEY "must not contain the API key"
 
 /* What a fault is in; each names itself in another member of the answer. */
 enum fault_in { FAULT_BODY, FAULT_QUERY, FAULT_HEADER };
@@ -57,6 +58,8 @@ struct req {
 	const struct route *route; /* NULL: none of ours */
 	const char *path;
 	enum role role;
+	const char *api_key; /* the key that the role comes from, or NULL */
+	size_t api_key_len;
 	char request_id[65];
 	char actor[REQ_ACTOR_MAX + 1];
 	const char *segment; /* what stood at {id}, up to the next slash or the end */
@@ -96,6 +99,14 @@ void req_fault_query(struct req *rq, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void req_fault_header(struct req *rq, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/*
+ * Is the API key that authenticates the request part of this text?  It would
+ * stand in histories, mails and logs for ever: who takes a text asks, and
+ * refuses it.  Keys of less than 16 characters, which nginx knows none of, are
+ * not looked for.
+ */
+bool req_tells_key(const struct req *rq, const char *s, size_t len);
 
 /*
  * Members of the body.  Each notes a fault and leaves *out unchanged where

@@ -51,17 +51,21 @@ path_fits(const char *template, const char *path, const char **id, size_t *id_le
 /* nginx has mapped the key to a role.  Counted again here: nginx before 1.23
  * shows its map only the first of several headers. */
 static enum role
-role_of(const struct req *rq)
+role_of(struct req *rq)
 {
-	const char *role = req_param(rq, "LOYALTY_ROLE", NULL), *auth;
+	const char *role = req_param(rq, "LOYALTY_ROLE", NULL), *auth, *key;
 	int keys, auths;
 
-	req_param(rq, "HTTP_X_API_KEY", &keys);
+	key = req_param(rq, "HTTP_X_API_KEY", &keys);
 	auth = req_param(rq, "HTTP_AUTHORIZATION", &auths);
 	if (role == NULL || keys > 1 || auths > 1 || keys + auths == 0)
 		return ROLE_NONE;
 	if (auth != NULL && strncasecmp(auth, "Bearer ", 7) != 0)
 		return ROLE_NONE;
+	if (key == NULL)
+		key = auth + 7 + strspn(auth + 7, " ");
+	rq->api_key = key;
+	rq->api_key_len = strlen(key);
 	if (strcmp(role, "public") == 0)
 		return ROLE_PUBLIC;
 	if (strcmp(role, "restricted") == 0)
@@ -72,12 +76,21 @@ role_of(const struct req *rq)
 }
 
 static void
+make_request_id(struct req *rq)
+{
+	struct uuid u = {{0}};
+
+	uuid_v7(&u);
+	uuid_text(rq->request_id, u.b);
+	rq->request_id[UUID_TEXT] = '\0';
+}
+
+static void
 read_request_id(struct req *rq)
 {
 	static const char fine[] =
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	const char *id = req_param(rq, "LOYALTY_REQUEST_ID", NULL);
-	struct uuid u = {{0}};
 	size_t n;
 
 	if (id != NULL && (n = strlen(id)) >= 1 && n < sizeof(rq->request_id)
@@ -85,9 +98,7 @@ read_request_id(struct req *rq)
 		memcpy(rq->request_id, id, n + 1);
 		return;
 	}
-	uuid_v7(&u);
-	uuid_text(rq->request_id, u.b);
-	rq->request_id[UUID_TEXT] = '\0';
+	make_request_id(rq);
 }
 
 /* Who did it, for the history: the key's role, or the person that X-Actor names. */
@@ -101,7 +112,7 @@ read_actor(struct req *rq)
 
 	strcpy(rq->actor, rq->role == ROLE_RESTRICTED ? "restricted" : "public");
 	if (rq->role != ROLE_RESTRICTED || (given = req_param(rq, "HTTP_X_ACTOR", &count)) == NULL)
-		return;
+		return; /* with the public key the header is ignored */
 	len = strlen(given);
 	/* nginx joins what is given twice with commas (from 1.23 on) */
 	if (count > 1 || memchr(given, ',', len) != NULL) {
@@ -118,6 +129,8 @@ read_actor(struct req *rq)
 			req_fault_header(rq, "X-Actor", "must be UTF-8, percent-encoded");
 		else if ((why = text_fault(TEXT_NAME, raw, (size_t)n, 100)) != NULL)
 			req_fault_header(rq, "X-Actor", "must %s", why);
+		else if (req_tells_key(rq, raw, (size_t)n))
+			req_fault_header(rq, "X-Actor", REQ_TELLS_KEY);
 		else {
 			memcpy(rq->actor, raw, (size_t)n);
 			rq->actor[n] = '\0';
@@ -204,9 +217,11 @@ read_query(struct req *rq, const char *raw, const char *names)
 			struct query_value *q = &rq->query[rq->nquery];
 
 			store += nlen + 1;
-			vlen = text_unpercent(store, eq + 1, len - nlen - 1);
+			vlen = text_unform(store, eq + 1, len - nlen - 1);
 			if (vlen < 0 || memchr(store, '\0', (size_t)vlen) != NULL) {
 				fault_in_query(rq, raw, nlen, "is ill-formed");
+			} else if (req_tells_key(rq, store, (size_t)vlen)) {
+				fault_in_query(rq, raw, nlen, REQ_TELLS_KEY);
 			} else {
 				*q = (struct query_value){name, store, (size_t)vlen};
 				store[vlen] = '\0';
@@ -222,32 +237,56 @@ read_query(struct req *rq, const char *raw, const char *names)
 
 /* ---- the body ---- */
 
-/* The name of a charset, quoted or not. */
+/* The name of a charset, quoted or not, of which a JSON text in UTF-8 may say that it is in. */
 static bool
 is_utf8(const char *s, size_t len)
 {
+	static const char *const names[] = {"utf-8", "utf8", "us-ascii"};
+	size_t i;
+
 	if (len >= 2 && s[0] == '"' && s[len - 1] == '"') {
 		s++;
 		len -= 2;
 	}
-	return len == 5 && strncasecmp(s, "utf-8", 5) == 0;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == len && strncasecmp(s, names[i], len) == 0)
+			return true;
+	return false;
 }
 
+/* The end of a parameter's value, a token or a quoted string (RFC 9110, 5.6.4); NULL: it has none.
+ */
+static const char *
+value_end(const char *s)
+{
+	if (*s != '"')
+		return s + strcspn(s, "; \t");
+	for (s++; *s != '\0' && *s != '"'; s++)
+		if (*s == '\\' && s[1] != '\0')
+			s++;
+	return *s == '"' ? s + 1 : NULL;
+}
+
+/* application/json, in UTF-8; what other parameters say is ignored (RFC 9110, 8.3). */
 static bool
 is_json(const char *type)
 {
 	static const char json[] = "application/json";
-	const char *p;
+	const char *p, *name, *end;
 	size_t n;
 
 	if (type == NULL || strncasecmp(type, json, sizeof(json) - 1) != 0)
 		return false;
-	for (p = type + sizeof(json) - 1; *(p += strspn(p, " \t")) != '\0'; p += n) {
+	for (p = type + sizeof(json) - 1; *(p += strspn(p, " \t")) != '\0'; p = end) {
 		if (*p++ != ';')
 			return false;
-		p += strspn(p, " \t");
-		n = strcspn(p, "; \t");
-		if (strncasecmp(p, "charset=", 8) == 0 && !is_utf8(p + 8, n - 8))
+		name = p += strspn(p, " \t");
+		n = strcspn(p, "=; \t");
+		end = p += n;
+		if (*p == '=' && (end = value_end(p + 1)) == NULL)
+			return false;
+		if (n == 7 && strncasecmp(name, "charset", n) == 0
+		    && (*p != '=' || !is_utf8(p + 1, (size_t)(end - p - 1))))
 			return false;
 	}
 	return true;
@@ -288,6 +327,10 @@ read_idempotency_key(struct req *rq)
 	if (count > 1 || n < 1 || n > 128 || i < n) {
 		req_fault_header(rq, "Idempotency-Key",
 		    "must be given once, as 1 to 128 visible ASCII characters");
+		return;
+	}
+	if (req_tells_key(rq, key, n)) {
+		req_fault_header(rq, "Idempotency-Key", REQ_TELLS_KEY);
 		return;
 	}
 	buf_str(&b, rq->role == ROLE_RESTRICTED ? "restricted" : "public");
@@ -398,6 +441,10 @@ handle(
 	}
 	if (rq->method != METHOD_OPTIONS && (rq->role = role_of(rq)) == ROLE_NONE)
 		return PROB_UNAUTHORIZED;
+	if (rq->role != ROLE_NONE && req_tells_key(rq, rq->request_id, strlen(rq->request_id))) {
+		make_request_id(rq);
+		req_fault_header(rq, "X-Request-Id", REQ_TELLS_KEY);
+	}
 	if (rq->role == ROLE_FORBIDDEN)
 		return PROB_FORBIDDEN;
 	if (*allow == '\0')

@@ -34,9 +34,31 @@ text_char(const char *s, size_t len, uint32_t *c)
 	return n;
 }
 
+/*
+ * Does it leave no mark on paper?  White_Space and Default_Ignorable_Code_Point
+ * (Unicode, PropList and DerivedCoreProperties), and the empty braille pattern.
+ */
+static bool
+is_blank(uint32_t c)
+{
+	static const uint32_t range[][2] = {{0x09, 0x0d}, {0x20, 0x20}, {0x85, 0x85}, {0xa0, 0xa0},
+	    {0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160}, {0x1680, 0x1680},
+	    {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x2000, 0x200f}, {0x2028, 0x202f},
+	    {0x205f, 0x206f}, {0x2800, 0x2800}, {0x3000, 0x3000}, {0x3164, 0x3164},
+	    {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfff8},
+	    {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+	size_t i;
+
+	for (i = 0; i < sizeof(range) / sizeof(range[0]) && c >= range[i][0]; i++)
+		if (c <= range[i][1])
+			return true;
+	return false;
+}
+
 const char *
 text_fault(enum text_kind kind, const char *s, size_t len, size_t max)
 {
+	bool blank = kind != TEXT_PART;
 	size_t i = 0, n, chars = 0;
 	uint32_t c;
 
@@ -45,12 +67,15 @@ text_fault(enum text_kind kind, const char *s, size_t len, size_t max)
 			return "be UTF-8";
 		if ((c < 0x20 && !(kind == TEXT_REASON && c == '\n')) || (c >= 0x7f && c <= 0x9f))
 			return "have no control characters";
-		if (kind == TEXT_NAME
+		if (kind != TEXT_REASON
 		    && ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)))
 			return "have no bidirectional overrides";
+		blank = blank && is_blank(c);
 	}
 	if (chars == 0)
 		return "not be empty";
+	if (blank)
+		return "not be blank";
 	if (chars > max)
 		return max == 100 ? "have at most 100 characters" : "have at most 200 characters";
 	return NULL;
@@ -65,8 +90,9 @@ hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-long
-text_unpercent(char *out, const char *s, size_t len)
+/* Undo percent-encoding; plus: what a '+' stands for. */
+static long
+decode(char *out, const char *s, size_t len, char plus)
 {
 	size_t i;
 	long n = 0;
@@ -75,7 +101,7 @@ text_unpercent(char *out, const char *s, size_t len)
 		int hi, lo;
 
 		if (s[i] != '%') {
-			out[n++] = s[i];
+			out[n++] = s[i] == '+' ? plus : s[i];
 			continue;
 		}
 		if (len - i < 3 || (hi = hex(s[i + 1])) < 0 || (lo = hex(s[i + 2])) < 0)
@@ -84,4 +110,16 @@ text_unpercent(char *out, const char *s, size_t len)
 		i += 2;
 	}
 	return n;
+}
+
+long
+text_unpercent(char *out, const char *s, size_t len)
+{
+	return decode(out, s, len, '+');
+}
+
+long
+text_unform(char *out, const char *s, size_t len)
+{
+	return decode(out, s, len, ' ');
 }

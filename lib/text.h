@@ -15,13 +15,15 @@ size_t text_char(const char *s, size_t len, uint32_t *c);
 enum text_kind {
 	TEXT_NAME,   /* no control characters, no bidi overrides */
 	TEXT_REASON, /* no control characters but line feed */
+	TEXT_PART,   /* as a name, but may be blank: what to look for in names */
 };
 
 /*
  * Look over a text of len bytes from outside.  NULL if it is UTF-8 of 1 to
  * max characters of this kind, else what is wrong, as a phrase to follow
  * "must" (static).  Control characters: U+0000-001F, 007F-009F; bidi
- * overrides: U+202A-202E, 2066-2069.
+ * overrides: U+202A-202E, 2066-2069.  Blank, which only TEXT_PART may be: of
+ * nothing but characters that leave no mark (white space, zero-width ones).
  */
 const char *text_fault(enum text_kind kind, const char *s, size_t len, size_t max);
 
@@ -31,5 +33,8 @@ const char *text_fault(enum text_kind kind, const char *s, size_t len, size_t ma
  * hexadecimal digits.
  */
 long text_unpercent(char *out, const char *s, size_t len);
+
+/* The same for application/x-www-form-urlencoded, as query strings are: '+' is a blank. */
+long text_unform(char *out, const char *s, size_t len);
 
 #endif

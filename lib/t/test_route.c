@@ -1,4 +1,5 @@
 #include <json-c/json.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -385,12 +386,75 @@ route_names_the_actor(void)
 	actor("public", "%00", "public");
 }
 
+/* ---- the key where it has no business ---- */
+
+#define API_KEY "Zk3-9fQ.x_7pLw2a"
+
+/* 400, and this header or parameter at fault, or 422 and this member; the key was not taken. */
+static void
+told(enum fault_in in, const char *at, const char *body, ...)
+{
+	const char *param;
+	va_list ap;
+
+	exchange_begin(&x, "POST", "/v1/things");
+	exchange_add(&x, "LOYALTY_ROLE=restricted");
+	if (body != NULL)
+		exchange_body(&x, body, strlen(body));
+	va_start(ap, body);
+	while ((param = va_arg(ap, const char *)) != NULL)
+		exchange_add(&x, "%s", param);
+	va_end(ap);
+	CHECK(run() == (in == FAULT_BODY ? 422 : 400), "%s: %d", at, x.rs.status);
+	member_is("type", "\"/problems/validation\"");
+	CHECK(x.rq.nfaults == 1 && x.rq.faults[0].in == in && strcmp(x.rq.faults[0].at, at) == 0
+		  && strcmp(x.rq.faults[0].detail, "must not contain the API key") == 0,
+	    "%s: %zu faults, %s %s", at, x.rq.nfaults, x.rq.faults[0].at, x.rq.faults[0].detail);
+	CHECK(
+	    memmem(x.out.p, x.out.len, API_KEY, strlen(API_KEY)) == NULL, "%s: it is told on", at);
+	CHECK(strstr(x.rq.actor, API_KEY) == NULL && strstr(x.rq.request_id, API_KEY) == NULL
+		  && !x.rq.keyed,
+	    "%s: it is kept", at);
+}
+
+static void
+route_refuses_the_key_in_any_text(void)
+{
+	static const char reason[] =
+	    "{\"room_id\":\"" ID "\",\"user\":{\"id\":\"" ID
+	    "\"},\"amount\":1,\"reason\":\"my key: \\u005ak3-9fQ.x_7pLw2a\"}";
+	static const char name[] = "{\"room_id\":\"" ID "\",\"user\":{\"id\":\"" ID
+				   "\",\"name\":\"" API_KEY "\"},\"amount\":1,\"reason\":\"r\"}";
+	const char *key = "HTTP_X_API_KEY=" API_KEY,
+		   *bearer = "HTTP_AUTHORIZATION=bearer  " API_KEY;
+
+	told(FAULT_HEADER, "X-Actor", BODY, key, "HTTP_X_ACTOR=" API_KEY, NULL);
+	told(FAULT_HEADER, "X-Actor", BODY, bearer, "HTTP_X_ACTOR=I%20am%20%5Ak3-9fQ.x_7pLw2a",
+	    NULL);
+	told(
+	    FAULT_HEADER, "Idempotency-Key", BODY, key, "HTTP_IDEMPOTENCY_KEY=a" API_KEY "b", NULL);
+	told(FAULT_HEADER, "X-Request-Id", BODY, bearer, "LOYALTY_REQUEST_ID=" API_KEY, NULL);
+	told(FAULT_BODY, "/reason", reason, key, NULL);
+	told(FAULT_BODY, "/user/name", name, bearer, NULL);
+	exchange_begin(&x, "GET", "/v1/things");
+	exchange_add(&x, "LOYALTY_ROLE=public");
+	exchange_add(&x, "%s", key);
+	exchange_add(&x, "QUERY_STRING=q=%%5Ak3-9fQ.x_7pLw2a");
+	CHECK(run() == 400, "q: %d", x.rs.status);
+	CHECK(x.rq.nfaults == 1 && strcmp(x.rq.faults[0].at, "q") == 0, "%s", x.rq.faults[0].at);
+	exchange_begin(&x, "GET", "/v1/things/" ID);
+	exchange_add(&x, "LOYALTY_ROLE=restricted");
+	exchange_add(&x, "%s", key);
+	exchange_add(&x, "HTTP_X_ACTOR=Zk3-9fQ.x_7pLw2");
+	CHECK(run() == 200, "less than the key: %d", x.rs.status);
+}
+
 static void
 route_refuses_an_ill_formed_actor(void)
 {
-	static const char *const bad[] = {"", "%", "%4", "%zz", "%00", "a%00b", "%0d%0a", "%0A",
-	    "%7f", "%c2%85", "%c0%80", "%ff", "%ed%a0%80", "%e2%80%ae", "M\xc3\xbcller", "a\tb",
-	    "a\r\nb", "anna, otto", "a,b"};
+	static const char *const bad[] = {"", "%", "%4", "%zz", "%00", " ", "%20",
+	    "%c2%a0%e2%80%8b", "a%00b", "%0d%0a", "%0A", "%7f", "%c2%85", "%c0%80", "%ff",
+	    "%ed%a0%80", "%e2%80%ae", "M\xc3\xbcller", "a\tb", "a\r\nb", "anna, otto", "a,b"};
 	char big[1400], *p = big;
 	char want[REQ_ACTOR_MAX + 1], *w = want;
 	size_t i;
@@ -434,7 +498,7 @@ route_reads_the_query(void)
 	v = exchange_header(&x, "Link", &len, NULL);
 	CHECK(v != NULL
 		  && memmem(
-			 v, len, "</v1/things?available=true&q=a%26b%2B%C3%A9&limit=50&cursor=", 60)
+			 v, len, "</v1/things?available=true&q=a%26b%20%C3%A9&limit=50&cursor=", 60)
 			 != NULL,
 	    "decoded, in one order, encoded: %.*s", (int)len, v);
 }
@@ -596,11 +660,17 @@ route_takes_application_json_only(void)
 	static const char *const fine[] = {"application/json", "application/json; charset=utf-8",
 	    "Application/JSON;charset=UTF-8", "application/json;charset=\"utf-8\"",
 	    "application/json ; charset=utf-8", "application/json;",
-	    "application/json; profile=x; charset=utf-8"};
+	    "application/json; profile=x; charset=utf-8", "application/json; charset=utf8",
+	    "application/json; Charset=\"UTF8\"", "application/json; charset=US-ASCII",
+	    "application/json; profile=\"a; charset=\\\"latin1\\\"\"; charset=utf-8",
+	    "application/json; profile=\"; charset=utf-16\""};
 	static const char *const bad[] = {"", "text/plain", "application/x-www-form-urlencoded",
 	    "multipart/form-data; boundary=x", "application/jsonx", "application/json-patch+json",
 	    "application/problem+json", "application", "application/",
 	    "application/json; charset=iso-8859-1", "application/json; charset=utf-16", "text/json",
+	    "application/json; charset=", "application/json; charset",
+	    "application/json; x=\"utf-8", "application/json; charset=\"utf-8",
+	    "application/json; charset=utf-8; charset=latin1",
 	    "application/json; profile=x; charset=utf-16", "application/json; charset=utf-8x",
 	    "application/json; charset=\"utf-8\"x", "application/json x", " application/json",
 	    "application/json, text/plain", "xapplication/json"};
@@ -791,6 +861,7 @@ CU_TestInfo tests_route[] = {
     NUMBERED("E072", route_takes_a_well_formed_request_id_only),
     TEST(route_names_the_actor),
     TEST(route_refuses_an_ill_formed_actor),
+    NUMBERED("E079", route_refuses_the_key_in_any_text),
     TEST(route_reads_the_query),
     NUMBERED("E064 E065", route_refuses_a_bad_query),
     NUMBERED("E066", route_takes_a_cursor_whatever_the_order_of_parameters),

@@ -88,14 +88,15 @@ is(enum text_kind kind, const char *s, size_t len, const char *want)
 static void
 names_have_no_controls_and_no_overrides(void)
 {
-	char s[4];
+	char s[5];
 	uint32_t c;
 
 	for (c = 0; c < 0x3000; c++) {
 		bool control = c < 0x20 || (c >= 0x7f && c <= 0x9f);
 		bool bidi = (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-		size_t n = encode(c, s);
+		size_t n = 1 + encode(c, s + 1);
 
+		s[0] = 'a';
 		CHECK((text_fault(TEXT_NAME, s, n, 200) != NULL) == (control || bidi),
 		    "U+%04X in a name", (unsigned)c);
 		CHECK((text_fault(TEXT_REASON, s, n, 200) != NULL) == (control && c != '\n'),
@@ -106,13 +107,38 @@ names_have_no_controls_and_no_overrides(void)
 static void
 names_may_be_anything_else(void)
 {
-	static const char *const fine[] = {"a", " ", "Zimmer \xc3\x9c", "\xf0\x9f\x8f\xa8",
-	    "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", "\xe2\x80\x8e\xe2\x80\x8f",
-	    "'; DROP --", "<b>\"\\", "\xf4\x8f\xbf\xbf", "\xef\xbb\xbf"};
+	static const char *const fine[] = {"a", " a ", "Zimmer \xc3\x9c", "\xf0\x9f\x8f\xa8",
+	    "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", "\xe2\x80\x8e.\xe2\x80\x8f",
+	    "'; DROP --", "<b>\"\\", "\xf4\x8f\xbf\xbf",
+	    "\xef\xbb\xbf"
+	    "a"};
 	size_t i;
 
 	for (i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
 		is(TEXT_NAME, fine[i], strlen(fine[i]), "");
+}
+
+/* Every character that is_blank knows, by its last and by the neighbours of its range. */
+static void
+blank_texts_are_refused(void)
+{
+	static const char *const blank[] = {" ", "   ", "\xc2\xa0", "\xe2\x80\x8b", "\xef\xbb\xbf",
+	    " \xc2\xa0\xe2\x80\x8b\xef\xbb\xbf ", "\xc2\xad", "\xe3\x80\x80", "\xe1\x9a\x80",
+	    "\xe2\x80\x8a", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe2\x81\xa0", "\xe3\x85\xa4",
+	    "\xef\xbe\xa0", "\xef\xb8\x8f", "\xe2\xa0\x80", "\xf3\xa0\x81\x81", "\xe1\x85\x9f"};
+	static const uint32_t visible[] = {
+	    0x21, 0xa1, 0xae, 0x1681, 0x2010, 0x3001, 0xfe10, 0xff00, 0xfffd, 0x1bca4, 0xe1000};
+	char s[4];
+	size_t i;
+
+	for (i = 0; i < sizeof(blank) / sizeof(blank[0]); i++) {
+		is(TEXT_NAME, blank[i], strlen(blank[i]), "not be blank");
+		is(TEXT_REASON, blank[i], strlen(blank[i]), "not be blank");
+		is(TEXT_PART, blank[i], strlen(blank[i]), "");
+	}
+	is(TEXT_REASON, " \n\n", 3, "not be blank");
+	for (i = 0; i < sizeof(visible) / sizeof(visible[0]); i++)
+		is(TEXT_NAME, s, encode(visible[i], s), "");
 }
 
 static void
@@ -127,6 +153,7 @@ text_says_what_is_wrong(void)
 	is(TEXT_NAME, "a\xc2\x85", 3, "have no control characters");
 	is(TEXT_NAME, "a\x7f", 2, "have no control characters");
 	is(TEXT_NAME, "a\xe2\x80\xae", 4, "have no bidirectional overrides");
+	is(TEXT_PART, "a\xe2\x80\xae", 4, "have no bidirectional overrides");
 	is(TEXT_REASON, "a\xe2\x80\xae", 4, "");
 	is(TEXT_NAME, "a\xc0\x80", 3, "be UTF-8");
 	is(TEXT_NAME, "a\xf0\x9f\x98", 4, "be UTF-8");
@@ -178,6 +205,17 @@ unpercent_decodes(void)
 }
 
 static void
+unform_takes_a_plus_for_a_blank(void)
+{
+	char out[20];
+	long n = text_unform(out, "Jane+D%6fe%2B+", 14);
+
+	CHECK_TEXT("decoded", out, n >= 0 ? (size_t)n : 0, "Jane Doe+ ");
+	CHECK(
+	    text_unform(out, "+%", 2) == -1 && text_unform(out, "%+4", 3) == -1, "broken escapes");
+}
+
+static void
 unpercent_refuses_broken_escapes(void)
 {
 	static const char *const bad[] = {"%", "%4", "a%", "a%4", "%4g", "%g4", "%%41", "% 41",
@@ -201,9 +239,11 @@ CU_TestInfo tests_text[] = {
     NUMBERED("E043", text_char_refuses_what_is_none),
     NUMBERED("E054", names_have_no_controls_and_no_overrides),
     NUMBERED("E054", names_may_be_anything_else),
+    TEST(blank_texts_are_refused),
     TEST(text_says_what_is_wrong),
     TEST(text_counts_characters_not_bytes),
     TEST(unpercent_decodes),
+    TEST(unform_takes_a_plus_for_a_blank),
     TEST(unpercent_refuses_broken_escapes),
     CU_TEST_INFO_NULL,
 };

@@ -213,7 +213,11 @@ def test_q_finds_a_part_of_the_name_in_any_case(stack, api):
     assert found(f"{mark} 100%") == found(f"{mark} 100% A_B\\C") == [names[5]]
     assert found(f"{mark} 1%") == found(f"{mark} 100% a.b") == found(f"{mark}_") == found(f"{mark}%") == []
     assert found(f"{mark} 小龍") == [] and found(f"{mark} 李小") == [names[6]]
-    assert [i["user"]["name"] for i in api.get(f"{USERS}?q={mark}+b", **STAFF).json] == [names[7]]
+    assert [i["user"]["name"] for i in api.get(f"{USERS}?q={mark}%2Bb", **STAFF).json] == [names[7]]
+    a = api.get(f"{USERS}?q={mark}+Jane+D&limit=1", **STAFF)
+    assert [i["user"]["name"] for i in a.json] == [names[0]], "a plus is a blank"
+    items, _ = walk(api, f"{USERS}?q={mark}+jane&limit=1", **STAFF)
+    assert sorted(i["user"]["name"] for i in items) == sorted(names[:2]), "and cursors and links keep it"
     assert found(new_id()) == []
 
 
