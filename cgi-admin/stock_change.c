@@ -45,13 +45,31 @@ int_or_null(struct db *db, int64_t n)
 		db_null(db);
 }
 
+static void
+call(struct req *rq, const void *in)
+{
+	const struct stock_change_in *c = in;
+
+	req_call(rq, "stock_change");
+	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+	if (c->name != NULL)
+		db_utf8(rq->db, c->name, c->name_len);
+	else
+		db_null(rq->db);
+	int_or_null(rq->db, c->total);
+	int_or_null(rq->db, c->price);
+	int_or_null(rq->db, c->archived);
+}
+
 /*
  * Change a room: any of name, total_amount, required_points, archived.  200;
- * 404 room-not-found; 409 stock-below-reserved.
+ * 404 room-not-found; 409 stock-below-reserved; 412 precondition-failed.
  */
 enum prob
 stock_change(struct req *rq, struct resp *rs)
 {
+	static const struct change change = {
+	    "stock_get", stock_shape, SHAPE_STOCK, PROB_ROOM_NOT_FOUND, call};
 	struct stock_change_in c = {.total = -1, .price = -1, .archived = -1};
 	enum prob pr;
 
@@ -59,14 +77,5 @@ stock_change(struct req *rq, struct resp *rs)
 		return PROB_ROOM_NOT_FOUND;
 	if ((pr = parse(rq, &c)) != PROB_NONE)
 		return pr;
-	req_call(rq, "stock_change");
-	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
-	if (c.name != NULL)
-		db_utf8(rq->db, c.name, c.name_len);
-	else
-		db_null(rq->db);
-	int_or_null(rq->db, c.total);
-	int_or_null(rq->db, c.price);
-	int_or_null(rq->db, c.archived);
-	return answer_write(rq, rs, stock_shape, SHAPE_STOCK, NULL);
+	return answer_change(rq, rs, &change, &c);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "etag.h"
 #include "jsonw.h"
 #include "log.h"
 #include "page.h"
@@ -11,6 +12,31 @@
 
 #define COLUMNS_MAX 20
 #define SEPARATOR '\x1f'
+#define SEEN_MAX 2000 /* bytes: a name and some numbers */
+#define ROUNDS_MAX 10
+
+/* A key, or a method that says what shall be, not what to do (RFC 9110, 9.2.2); but not under a
+ * condition, which the first of two would have made untrue. */
+static bool
+repeatable(const struct req *rq)
+{
+	return rq->keyed
+	       || ((rq->method == METHOD_PUT || rq->method == METHOD_PATCH) && !rq->conditional);
+}
+
+/* What a client does about a write of which nobody knows whether it was done. */
+static const char *
+way_out(const struct req *rq)
+{
+	if (rq->keyed)
+		return "Retry with the same Idempotency-Key: what was done is answered, what was "
+		       "not is done.";
+	if (repeatable(rq))
+		return "Retry: done twice it is the same.";
+	if (rq->conditional)
+		return "Check before you retry.";
+	return "Check before you retry; with an Idempotency-Key a retry is safe.";
+}
 
 enum prob
 answer_failed(struct req *rq, enum db_status st, bool write)
@@ -19,10 +45,7 @@ answer_failed(struct req *rq, enum db_status st, bool write)
 	switch (st) {
 	case DB_UNKNOWN:
 		snprintf(rq->detail, sizeof(rq->detail),
-		    rq->keyed ? "Outcome unknown: the database did not answer. Retry with the same "
-				"key: what was done will be answered, what was not will be done."
-			      : "Outcome unknown: the database did not answer. Look before you try "
-				"again; with an Idempotency-Key a retry would be safe.");
+		    "The database did not answer. The outcome is unknown. %s", way_out(rq));
 		return PROB_UNAVAILABLE;
 	case DB_VERSION:
 		snprintf(
@@ -127,14 +150,17 @@ split(const char *s, size_t len, struct field *f, unsigned max)
 }
 
 static enum prob
-write_success(struct resp *rs, answer_shape *shape, const struct field *f, const char *location)
+write_success(struct resp *rs, const struct req *rq, answer_shape *shape, const struct field *f,
+    const char *location)
 {
 	struct jsonw w = jsonw_begin(&rs->body);
 	unsigned char id[16];
-	char at[128];
+	char at[128], etag[ETAG_SIZE];
 	size_t n;
 
 	shape(&w, f);
+	if (!jsonw_end(&w))
+		return PROB_INTERNAL;
 	if (location != NULL) {
 		shape_id(&f[0], id);
 		n = (size_t)snprintf(at, sizeof(at) - UUID_TEXT - 1, "%s", location);
@@ -142,8 +168,12 @@ write_success(struct resp *rs, answer_shape *shape, const struct field *f, const
 		at[n + UUID_TEXT] = '\0';
 		resp_header(rs, "Location", at);
 	}
+	if (rq->method == METHOD_PUT || rq->method == METHOD_PATCH) {
+		etag_of(etag, rs->body.p, rs->body.len);
+		resp_header(rs, "ETag", etag);
+	}
 	resp_header(rs, "Cache-Control", "no-store");
-	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
+	return PROB_NONE;
 }
 
 static enum prob
@@ -164,13 +194,6 @@ write_refusal(
 	}
 	resp_problem(rs, rq, p, detail, request_id);
 	return PROB_NONE;
-}
-
-/* A key, or a method that says what shall be, not what to do (RFC 9110, 9.2.2). */
-static bool
-repeatable(const struct req *rq)
-{
-	return rq->keyed || rq->method == METHOD_PUT || rq->method == METHOD_PATCH;
 }
 
 enum prob
@@ -194,10 +217,14 @@ answer_write(
 	given = split(fields, len, f, COLUMNS_MAX);
 	if (given != (problem_len > 0 ? refusal_fields(problem, problem_len) : columns))
 		goto out;
+	if (problem_named(problem, problem_len) == PROB_PRECONDITION_FAILED) {
+		pr = PROB_PRECONDITION_FAILED;
+		goto out;
+	}
 	if (problem_len > 0)
 		pr = write_refusal(rs, rq, problem, problem_len, f);
 	else
-		pr = write_success(rs, shape, f, location);
+		pr = write_success(rs, rq, shape, f, location);
 	rs->status = status;
 	if (db_number(rq->db, 2) != 0)
 		resp_header(rs, "Idempotency-Replayed", "true");
@@ -206,4 +233,87 @@ out:
 	if (pr == PROB_INTERNAL)
 		log_line(LOG_ERROR, rq->request_id, "unexpected result from the procedure");
 	return pr;
+}
+
+/* ---- conditions ---- */
+
+/* The state that the conditions were held against, as the writing procedure compares it. */
+struct seen {
+	bool any; /* they would hold for any other as well */
+	size_t len;
+	char s[SEEN_MAX];
+};
+
+static bool
+remember(struct seen *seen, const struct field *f, unsigned columns)
+{
+	unsigned i;
+
+	seen->len = 0;
+	for (i = 1; i < columns; i++) {
+		if (f[i].s == NULL || f[i].len > sizeof(seen->s) - seen->len - 1)
+			return false;
+		if (i > 1)
+			seen->s[seen->len++] = SEPARATOR;
+		memcpy(seen->s + seen->len, f[i].s, f[i].len);
+		seen->len += f[i].len;
+	}
+	return true;
+}
+
+/* Read the state; PROB_NONE where the conditions hold for it.  rs is used, and left empty. */
+static enum prob
+look(struct req *rq, struct resp *rs, const struct change *c, struct seen *seen)
+{
+	struct field f[COLUMNS_MAX];
+	struct jsonw w = jsonw_begin(&rs->body);
+	char etag[ETAG_SIZE];
+	enum db_status st;
+	bool there, fine = true;
+
+	db_call(rq->db, c->get);
+	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+	if ((st = db_exec(rq->db, DB_READ, rq->request_id)) != DB_OK)
+		return answer_failed(rq, st, false);
+	seen->len = 0;
+	if ((there = db_row(rq->db))) {
+		read_row(rq->db, f, c->columns);
+		c->shape(&w, f);
+		fine = jsonw_end(&w) && remember(seen, f, c->columns);
+		etag_of(etag, rs->body.p, rs->body.len);
+	}
+	db_done(rq->db);
+	resp_reset(rs);
+	if (!fine)
+		return PROB_INTERNAL;
+	if (!there && c->missing != PROB_NONE)
+		return c->missing;
+	/* of "*" all that counts is that there is a row; none ever goes away */
+	seen->any = there && etag_list(rq, "HTTP_IF_MATCH") != ETAG_TAGS
+		    && etag_list(rq, "HTTP_IF_NONE_MATCH") != ETAG_TAGS;
+	return etag_conditions_hold(rq, there ? etag : NULL) ? PROB_NONE : PROB_PRECONDITION_FAILED;
+}
+
+enum prob
+answer_change(struct req *rq, struct resp *rs, const struct change *c, const void *in)
+{
+	struct seen seen = {.any = true};
+	enum prob pr;
+	int round = 0;
+
+	do {
+		if (rq->conditional && (pr = look(rq, rs, c, &seen)) != PROB_NONE)
+			return pr;
+		c->call(rq, in);
+		if (seen.any)
+			db_null(rq->db);
+		else
+			db_bytes(rq->db, seen.s, seen.len);
+		pr = answer_write(rq, rs, c->shape, c->columns, NULL);
+	} while (pr == PROB_PRECONDITION_FAILED && ++round < ROUNDS_MAX);
+	if (pr != PROB_PRECONDITION_FAILED)
+		return pr;
+	snprintf(rq->detail, sizeof(rq->detail),
+	    "Others keep changing it. Nothing was changed by this request; try again.");
+	return PROB_UNAVAILABLE;
 }

@@ -34,10 +34,31 @@ enum prob answer_list(struct req *rq, struct resp *rs, const struct page *page, 
  * success through shape, with Location where location is not NULL (it gets
  * the id in field 0 appended); a refusal as its problem document, with the
  * request id that it was first given under (`validation` has a third field,
- * the pointer of the member at fault).
+ * the pointer of the member at fault).  A success of PUT or PATCH has the
+ * entity tag that a GET would have, since its body is the same.
  */
 enum prob answer_write(
     struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, const char *location);
+
+/*
+ * A write to one resource (PUT, PATCH) that honours If-Match and If-None-Match.
+ * Without them it is answer_write.  With them the procedure `get` reads the
+ * state, they are held against the entity tag that GET gives it, and the
+ * writing procedure gets, as its last argument, what was read: its columns but
+ * the id, joined with U+001F; empty: there is no row; NULL: any will do.  Under
+ * the row's lock it compares, and refuses with precondition-failed where
+ * something has changed: then the conditions are looked at again.  So they hold
+ * for the very state that is replaced, and one that still holds refuses nothing.
+ */
+struct change {
+	const char *get; /* procedure of the GET: one row, its only argument rq->id */
+	answer_shape *shape;
+	unsigned columns;
+	enum prob missing; /* where there is no row; PROB_NONE: the write makes one */
+	/* Begin the writing call, with all its arguments but the last. */
+	void (*call)(struct req *rq, const void *in);
+};
+enum prob answer_change(struct req *rq, struct resp *rs, const struct change *c, const void *in);
 
 /* What a database status other than DB_OK means for the client; sets rq->detail. */
 enum prob answer_failed(struct req *rq, enum db_status st, bool write);

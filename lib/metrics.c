@@ -11,7 +11,7 @@ const int64_t metrics_bounds_us[METRICS_BUCKETS] = {
 
 /* Every status that a service can answer; the last stands for any other. */
 static const int statuses[] = {
-    200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 413, 415, 422, 500, 503, 0};
+    200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 500, 503, 0};
 #define STATUSES (sizeof(statuses) / sizeof(statuses[0]))
 
 struct cell {

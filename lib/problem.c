@@ -32,6 +32,9 @@ static const struct problem problems[] = {
 	"The balance would exceed 9007199254740991 points."},
     [PROB_ROOM_EXISTS] = {"room-exists", 409, "Room exists",
 	"There is a room with this id already."},
+    [PROB_PRECONDITION_FAILED] = {"precondition-failed", 412, "Precondition failed",
+	"The resource is not in the state that If-Match or If-None-Match asks for. Read it again "
+	"before you change it."},
     [PROB_PAYLOAD_TOO_LARGE] = {"payload-too-large", 413, "Payload too large",
 	"A body has at most 16 KiB."},
     [PROB_UNSUPPORTED_MEDIA_TYPE] = {"unsupported-media-type", 415, "Unsupported media type",
@@ -41,7 +44,7 @@ static const struct problem problems[] = {
     [PROB_UNAVAILABLE] = {"unavailable", 503, "Service unavailable",
 	"The database is out of reach. Nothing was changed; try again."},
     [PROB_INTERNAL] = {"internal", 500, "Internal error",
-	"Something broke on our side; the log knows the request id."},
+	"Internal error. Quote the request id when you report it."},
 };
 
 const struct problem *

@@ -73,6 +73,7 @@ struct req {
 	struct json_object *json; /* the body, or NULL: none */
 	bool keyed;		  /* an Idempotency-Key came */
 	uint8_t key[HASH_SIZE], body_hash[HASH_SIZE];
+	bool conditional; /* a PUT or PATCH with If-Match or If-None-Match, well-formed */
 	size_t nfaults;
 	char detail[300]; /* a problem's detail, where a handler knows better */
 	char allow[80];	  /* Allow, while the answer is under way */

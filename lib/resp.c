@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hash.h"
+#include "etag.h"
 #include "jsonw.h"
 #include "req.h"
 #include "resp.h"
@@ -91,61 +91,27 @@ resp_problem(
 		resp_header(rs, "Retry-After", RETRY_AFTER_S);
 }
 
-/* Is the tag in an If-None-Match list (RFC 9110, 13.1.2)?  Weak comparison. */
-static bool
-etag_matches(const char *list, const char *tag)
-{
-	size_t n = strlen(tag);
-
-	for (;;) {
-		list += strspn(list, " \t,");
-		if (*list == '\0')
-			return false;
-		if (*list == '*')
-			return true;
-		if (strncmp(list, "W/", 2) == 0)
-			list += 2;
-		if (strncmp(list, tag, n) == 0)
-			return true;
-		if (*list == '"')
-			list += 1 + strcspn(list + 1, "\"") + 1 - (strchr(list + 1, '"') == NULL);
-		else
-			list += strcspn(list, ",");
-	}
-}
-
 /* Strong: over the body, and the headers that belong to the representation (Link). */
 static void
-make_etag(struct resp *rs, char out[36])
+make_etag(struct resp *rs, char out[ETAG_SIZE])
 {
-	static const char digit[] = "0123456789abcdef";
-	uint8_t h[HASH_SIZE];
-	size_t i, len = rs->body.len;
+	size_t len = rs->body.len;
 
 	buf_add(&rs->body, rs->head.p, rs->head.len);
-	hash_sha256(h, rs->body.p, rs->body.len);
+	etag_of(out, rs->body.p, rs->body.len);
 	rs->body.len = len;
-	*out++ = '"';
-	for (i = 0; i < 16; i++) {
-		*out++ = digit[h[i] >> 4];
-		*out++ = digit[h[i] & 15];
-	}
-	*out++ = '"';
-	*out = '\0';
 }
 
 void
 resp_render(struct resp *rs, const struct req *rq, struct buf *out)
 {
-	char line[64], etag[36];
-	const char *match;
+	char line[64], etag[ETAG_SIZE];
 	bool has_body = rs->body.len > 0;
 
 	if (rs->has_etag && rs->status == 200) {
 		make_etag(rs, etag);
 		resp_header(rs, "ETag", etag);
-		if ((match = req_param(rq, "HTTP_IF_NONE_MATCH", NULL)) != NULL
-		    && etag_matches(match, etag)) {
+		if (etag_listed(rq, "HTTP_IF_NONE_MATCH", etag, true)) {
 			rs->status = 304;
 			has_body = false;
 		}

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "answer.h"
+#include "etag.h"
 #include "json.h"
 #include "jsonw.h"
 #include "log.h"
@@ -349,6 +350,31 @@ read_idempotency_key(struct req *rq)
 	buf_free(&b);
 }
 
+/* If-Match, If-None-Match: PUT and PATCH hold them against the state (answer_change); a POST has
+ * none that they could be about. */
+static void
+check_conditions(struct req *rq)
+{
+	static const char *const headers[][2] = {
+	    {"HTTP_IF_MATCH", "If-Match"}, {"HTTP_IF_NONE_MATCH", "If-None-Match"}};
+	size_t i;
+
+	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		enum etag_list list = etag_list(rq, headers[i][0]);
+
+		if (list == ETAG_NONE)
+			continue;
+		if (rq->method == METHOD_POST)
+			req_fault_header(
+			    rq, headers[i][1], "must not be sent with POST, which has no state");
+		else if (list == ETAG_BROKEN)
+			req_fault_header(
+			    rq, headers[i][1], "must be \"*\" or a list of entity tags");
+		else
+			rq->conditional = true;
+	}
+}
+
 /* ---- dispatch ---- */
 
 /* Is this service able to work?  nginx asks one after the other. */
@@ -463,6 +489,8 @@ handle(
 	read_query(rq, query != NULL ? query : "", r->query);
 	if (rq->method == METHOD_POST)
 		read_idempotency_key(rq);
+	if (rq->method == METHOD_POST || rq->method == METHOD_PUT || rq->method == METHOD_PATCH)
+		check_conditions(rq);
 	/* a handler with parameters of its own adds what is wrong with them, so
 	 * that the client hears of everything at once */
 	if (rq->nfaults > 0 && *r->query == '\0')

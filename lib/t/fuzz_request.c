@@ -32,6 +32,8 @@ const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("REQUEST_METHOD=OPTIONS\nREQUEST_PATH=/v1/things/x/act\n"),
     FUZZ_SEED("REQUEST_METHOD=GET\nREQUEST_PATH=/readyz\nLOYALTY_READY_NEXT=/x\n"),
     FUZZ_SEED("REQUEST_METHOD=POST\nREQUEST_PATH=/v1/stored\n" KEY "HTTP_IDEMPOTENCY_KEY=k\n"),
+    FUZZ_SEED("REQUEST_METHOD=PUT\nREQUEST_PATH=/v1/stored/" ID "\n" KEY
+	      "HTTP_IF_MATCH=\"a\", W/\"b\"\nHTTP_IF_NONE_MATCH=*\n"),
     {NULL, 0},
 };
 
@@ -43,8 +45,9 @@ const struct fuzz_seed fuzz_words[] = {FUZZ_SEED("\n"), FUZZ_SEED("\r\n"), FUZZ_
     FUZZ_SEED("q=1&"), FUZZ_SEED("cursor="), FUZZ_SEED("available=1"), FUZZ_SEED("QUERY_STRING="),
     FUZZ_SEED("HTTP_X_API_KEY=k\n"), FUZZ_SEED("LOYALTY_ROLE=public\n"), FUZZ_SEED("HTTP_X_ACTOR="),
     FUZZ_SEED("HTTP_IDEMPOTENCY_KEY="), FUZZ_SEED("HTTP_IF_NONE_MATCH="),
-    FUZZ_SEED("HTTP_AUTHORIZATION="), FUZZ_SEED("LOYALTY_REQUEST_ID="), FUZZ_SEED("CONTENT_TYPE="),
-    FUZZ_SEED("\"a\":1,"), FUZZ_SEED("\"user\":"), FUZZ_SEED("[[[["), FUZZ_SEED("]"), {NULL, 0}};
+    FUZZ_SEED("HTTP_IF_MATCH="), FUZZ_SEED("HTTP_AUTHORIZATION="), FUZZ_SEED("LOYALTY_REQUEST_ID="),
+    FUZZ_SEED("CONTENT_TYPE="), FUZZ_SEED("\"a\":1,"), FUZZ_SEED("\"user\":"), FUZZ_SEED("[[[["),
+    FUZZ_SEED("]"), {NULL, 0}};
 
 /* Cut the input into parameters and body. */
 static void

@@ -154,6 +154,22 @@ stored_create(struct req *rq, struct resp *rs)
 	return answer_write(rq, rs, shape_user, SHAPE_USER, "/v1/stored/");
 }
 
+static void
+stored_call(struct req *rq, const void *in)
+{
+	(void)in;
+	req_call(rq, "stored_put");
+}
+
+static enum prob
+stored_put(struct req *rq, struct resp *rs)
+{
+	static const struct change change = {
+	    "stored_get", shape_user, SHAPE_USER, PROB_NONE, stored_call};
+
+	return rq->has_id ? answer_change(rq, rs, &change, NULL) : PROB_USER_NOT_FOUND;
+}
+
 const struct route target_routes[] = {
     {METHOD_GET, "/v1/things", SCOPE_ANY, thing_list, "thing_list", "available q limit cursor"},
     {METHOD_POST, "/v1/things", SCOPE_ANY, thing_create, "thing_create", ""},
@@ -163,6 +179,7 @@ const struct route target_routes[] = {
     {METHOD_GET, "/v1/broken", SCOPE_ANY, broken_get, "broken_get", ""},
     {METHOD_GET, "/v1/stored", SCOPE_ANY, stored_get, "stored_get", ""},
     {METHOD_POST, "/v1/stored", SCOPE_ANY, stored_create, "stored_create", ""},
+    {METHOD_PUT, "/v1/stored/{id}", SCOPE_ANY, stored_put, "stored_put", ""},
 };
 const size_t target_nroutes = sizeof(target_routes) / sizeof(target_routes[0]);
 
@@ -356,7 +373,7 @@ const char *
 exchange_fault(const struct exchange *x)
 {
 	static const int known[] = {
-	    200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 413, 415, 422, 500, 503};
+	    200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 500, 503};
 	const char *why, *s = exchange_header(x, "Status", NULL, NULL), *length;
 	size_t i, body_len = x->out.len - x->head_len;
 	int status = s != NULL ? atoi(s) : 0;

@@ -15,6 +15,8 @@
 #define HEX "0192f4a17b3c7def8123456789abcdef"
 #define USER "{\"id\":\"" ID "\",\"name\":\"Anna\",\"role\":\"USER\"}"
 #define SEP "\x1f"
+#define TAG "\"4945e4d933cda72c6969732f3e9017fe\"" /* of USER */
+#define SEEN "416e6e611f55534552"		   /* Anna, USER */
 
 static struct db_conf conf;
 static struct db *db;
@@ -290,6 +292,138 @@ write_answer_of_another_form_is_internal(void)
 	done();
 }
 
+/* ---- conditions ---- */
+
+static const char *const stored[] = {HEX, "Anna", "USER"};
+static const char *const done_row[] = {"200", "", "0", HEX SEP "Anna" SEP "USER"};
+static const char *const changed_row[] = {"412", "precondition-failed", "0", "req-2" SEP};
+static const struct fake_step there = {
+    .kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = stored};
+static const struct fake_step absent = {.kind = FAKE_ROWS, .columns = 3};
+static const struct fake_step written = {
+    .kind = FAKE_ROWS, .columns = 4, .nrows = 1, .values = done_row};
+static const struct fake_step changed = {
+    .kind = FAKE_ROWS, .columns = 4, .nrows = 1, .values = changed_row};
+
+/* PUT under a condition, answered by these steps; its status. */
+static int
+put(const char *condition, const struct fake_step *steps, size_t n)
+{
+	size_t len;
+	const char *why;
+
+	tells(steps);
+	fakedb_script(steps, n);
+	exchange_begin(&x, "PUT", "/v1/stored/" ID);
+	exchange_role(&x, "public");
+	if (condition != NULL)
+		exchange_add(&x, "%s", condition);
+	x.rq.db = db;
+	check_stderr_begin();
+	exchange_run(&x);
+	free(check_stderr_end(&len));
+	why = exchange_fault(&x);
+	CHECK(why == NULL, "%s: %.*s", why != NULL ? why : "", (int)x.out.len, x.out.p);
+	return x.rs.status;
+}
+
+#define PUT(condition, ...)                                                                        \
+	put(condition, (const struct fake_step[]){__VA_ARGS__},                                    \
+	    sizeof((const struct fake_step[]){__VA_ARGS__}) / sizeof(struct fake_step))
+
+/* Call number n ends in this argument: what the conditions were held against. */
+static bool
+seen_is(unsigned n, const char *argument)
+{
+	const char *s = fakedb_text(n);
+	size_t len = strlen(s), want = strlen(argument);
+
+	return strncmp(s, "CALL stored_put(", 16) == 0 && len > want + 2 && s[len - want - 2] == ','
+	       && strncmp(s + len - want - 1, argument, want) == 0;
+}
+
+static void
+change_without_a_condition_is_one_call(void)
+{
+	CHECK(PUT(NULL, written) == 200 && fakedb_calls() == 1, "%d", x.rs.status);
+	CHECK(seen_is(0, "NULL"), "%s", fakedb_text(0));
+	CHECK(has("ETag: " TAG "\r\n"), "%.*s", (int)x.out.len, x.out.p);
+	done();
+}
+
+static void
+change_tells_the_database_what_it_saw(void)
+{
+	CHECK(PUT("HTTP_IF_MATCH=" TAG, there, written) == 200, "%.*s", (int)x.out.len, x.out.p);
+	CHECK(strcmp(fakedb_text(0), "CALL stored_get(X'" HEX "')") == 0, "%s", fakedb_text(0));
+	CHECK(seen_is(1, "X'" SEEN "'"), "%s", fakedb_text(1));
+	CHECK(PUT("HTTP_IF_NONE_MATCH=\"a\"", there, written) == 200, "%d", x.rs.status);
+	CHECK(seen_is(1, "X'" SEEN "'"), "%s", fakedb_text(1));
+	CHECK(PUT("HTTP_IF_NONE_MATCH=*", absent, written) == 200, "%d", x.rs.status);
+	CHECK(seen_is(1, "X''"), "%s", fakedb_text(1));
+	CHECK(PUT("HTTP_IF_MATCH=*", there, written) == 200, "%d", x.rs.status);
+	CHECK(seen_is(1, "NULL"), "any state will do: %s", fakedb_text(1));
+	done();
+}
+
+static void
+change_under_a_condition_that_fails_is_412_and_not_called(void)
+{
+	CHECK(PUT("HTTP_IF_MATCH=\"a\"", there) == 412, "%d", x.rs.status);
+	CHECK(fakedb_calls() == 1 && has("/problems/precondition-failed"), "%.*s", (int)x.out.len,
+	    x.out.p);
+	CHECK(PUT("HTTP_IF_NONE_MATCH=" TAG, there) == 412, "%d", x.rs.status);
+	CHECK(PUT("HTTP_IF_NONE_MATCH=*", there) == 412, "%d", x.rs.status);
+	CHECK(PUT("HTTP_IF_MATCH=*", absent) == 412, "%d", x.rs.status);
+	CHECK(
+	    PUT("HTTP_IF_MATCH=nonsense", there) == 400 && fakedb_calls() == 0, "%d", x.rs.status);
+	done();
+}
+
+/* Another came between the look and the write: the conditions are held against what it left. */
+static void
+change_looks_again_where_another_came_first(void)
+{
+	CHECK(PUT("HTTP_IF_MATCH=" TAG, there, changed, there, written) == 200, "%d", x.rs.status);
+	CHECK(fakedb_calls() == 4, "%u calls", fakedb_calls());
+	CHECK(PUT("HTTP_IF_NONE_MATCH=*", absent, changed, there) == 412, "%d", x.rs.status);
+	CHECK(fakedb_calls() == 3, "%u calls", fakedb_calls());
+	CHECK(PUT("HTTP_IF_NONE_MATCH=\"a\"", there, changed, there, changed, there, changed, there,
+		  changed, there, changed, there, changed, there, changed, there, changed)
+		  == 503,
+	    "%d", x.rs.status);
+	done();
+}
+
+/* The first of two may have been done, and has made the condition untrue: nobody may ask again. */
+static void
+change_under_a_condition_is_never_sent_twice(void)
+{
+	static const struct fake_step gone = {.kind = FAKE_CLOSE};
+
+	CHECK(PUT("HTTP_IF_MATCH=" TAG, there, gone) == 503 && fakedb_calls() == 2, "%u calls",
+	    fakedb_calls());
+	CHECK(has("outcome is unknown. Check before you retry."), "%.*s", (int)x.out.len, x.out.p);
+	CHECK(PUT(NULL, gone, written) == 200 && fakedb_calls() == 2, "%u calls", fakedb_calls());
+	done();
+}
+
+static void
+conditions_are_refused_with_post(void)
+{
+	tells(&written);
+	exchange_begin(&x, "POST", "/v1/stored");
+	exchange_role(&x, "public");
+	exchange_add(&x, "HTTP_IF_MATCH=*");
+	exchange_add(&x, "HTTP_IF_NONE_MATCH=nonsense");
+	x.rq.db = db;
+	exchange_run(&x);
+	CHECK(x.rs.status == 400 && fakedb_calls() == 0 && x.rq.nfaults == 2, "%d", x.rs.status);
+	CHECK(has("{\"header\":\"If-Match\",") && has("{\"header\":\"If-None-Match\","), "%.*s",
+	    (int)x.out.len, x.out.p);
+	done();
+}
+
 /* ---- no answer ---- */
 
 static void
@@ -298,13 +432,13 @@ write_of_unknown_outcome_says_so(void)
 	tells(&(struct fake_step){.kind = FAKE_CLOSE});
 	CHECK(run("POST", "/v1/stored", NULL) == 503, "%d", x.rs.status);
 	CHECK(fakedb_calls() == 1, "sent %u times", fakedb_calls());
-	CHECK(has("utcome unknown") && !has("same key") && has("Retry-After: "), "%.*s",
+	CHECK(has("utcome is unknown") && !has("same key") && has("Retry-After: "), "%.*s",
 	    (int)x.out.len, x.out.p);
 	tells(&(struct fake_step){.kind = FAKE_CLOSE});
 	CHECK(run("POST", "/v1/stored", "k1") == 503, "%d", x.rs.status);
 	CHECK(fakedb_calls() > 1, "sent %u times", fakedb_calls());
-	CHECK(has("utcome unknown") && has("etry with the same key"), "%.*s", (int)x.out.len,
-	    x.out.p);
+	CHECK(has("utcome is unknown") && has("etry with the same Idempotency-Key"), "%.*s",
+	    (int)x.out.len, x.out.p);
 	done();
 }
 
@@ -392,6 +526,12 @@ CU_TestInfo tests_answer[] = {
     NUMBERED("E005", write_refusal_keeps_its_first_request_id),
     TEST(write_refusal_without_a_detail_has_the_tables),
     TEST(write_answer_of_another_form_is_internal),
+    TEST(change_without_a_condition_is_one_call),
+    TEST(change_tells_the_database_what_it_saw),
+    TEST(change_under_a_condition_that_fails_is_412_and_not_called),
+    TEST(change_looks_again_where_another_came_first),
+    TEST(change_under_a_condition_is_never_sent_twice),
+    TEST(conditions_are_refused_with_post),
     NUMBERED("E085", write_of_unknown_outcome_says_so),
     TEST(failures_are_503_or_500),
     TEST(readiness_asks_the_database_and_goes_on),

@@ -25,6 +25,7 @@ static const struct {
     {PROB_STOCK_BELOW_RESERVED, "stock-below-reserved", 409},
     {PROB_BALANCE_LIMIT, "balance-limit", 409},
     {PROB_ROOM_EXISTS, "room-exists", 409},
+    {PROB_PRECONDITION_FAILED, "precondition-failed", 412},
     {PROB_PAYLOAD_TOO_LARGE, "payload-too-large", 413},
     {PROB_UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415},
     {PROB_IDEMPOTENCY_KEY_REUSED, "idempotency-key-reused", 422},

@@ -89,7 +89,7 @@ render_keeps_nothing_of_the_last_answer(void)
 
 /* The ETag of a GET that answers with this body and these header lines; its text in tag. */
 static void
-etag_of(enum method method, const char *body, const char *link, char tag[64])
+tag_given(enum method method, const char *body, const char *link, char tag[64])
 {
 	const char *at;
 
@@ -110,17 +110,17 @@ etag_is_strong_and_of_body_and_link(void)
 {
 	char a[64], b[64];
 
-	etag_of(METHOD_GET, "[1]", NULL, a);
+	tag_given(METHOD_GET, "[1]", NULL, a);
 	CHECK(strlen(a) == 34 && a[0] == '"' && a[33] == '"'
 		  && strspn(a + 1, "0123456789abcdef") == 32,
 	    "%s", a);
-	etag_of(METHOD_GET, "[1]", NULL, b);
+	tag_given(METHOD_GET, "[1]", NULL, b);
 	CHECK(strcmp(a, b) == 0, "the same for the same");
-	etag_of(METHOD_HEAD, "[1]", NULL, b);
+	tag_given(METHOD_HEAD, "[1]", NULL, b);
 	CHECK(strcmp(a, b) == 0, "the same for HEAD");
-	etag_of(METHOD_GET, "[2]", NULL, b);
+	tag_given(METHOD_GET, "[2]", NULL, b);
 	CHECK(strcmp(a, b) != 0, "another for another body");
-	etag_of(METHOD_GET, "[1]", "<x>; rel=\"next\"", b);
+	tag_given(METHOD_GET, "[1]", "<x>; rel=\"next\"", b);
 	CHECK(strcmp(a, b) != 0, "another for another Link");
 	CHECK(strstr(out.p, "Content-Length: 3\r\n") != NULL
 		  && strcmp(out.p + out.len - 3, "[1]") == 0,
@@ -166,7 +166,7 @@ matches(const char *fmt)
 	char tag[64];
 	size_t n = strlen("HTTP_IF_NONE_MATCH=");
 
-	etag_of(METHOD_GET, "[1]", NULL, tag);
+	tag_given(METHOD_GET, "[1]", NULL, tag);
 	begin(METHOD_GET);
 	strcpy(match, "HTTP_IF_NONE_MATCH=");
 #pragma GCC diagnostic push

@@ -1,12 +1,14 @@
 -- PATCH /v1/admin/rooms/{id}: change what is not NULL of name, total, price, archived.
 --
--- 200; 404 room-not-found; 409 stock-below-reserved.  Fields of a 200: as stock_create.
+-- 200; 404 room-not-found; 412 precondition-failed; 409 stock-below-reserved.  Fields of a 200: as stock_create.
+-- p_seen: the state that the caller's conditions were held against, as stock_get gave it (its columns but the id, joined
+-- with U+001F); NULL: any.  Where the room is no longer so, 412: the caller looks again.
 -- Nothing given, or all as it is: nothing changes and no history row is written.  Locks: the room.
 DROP PROCEDURE IF EXISTS stock_change;
 DELIMITER $$
 CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE stock_change(
   p_actor VARCHAR(100), p_request_id VARCHAR(64), p_key BINARY(32), p_body BINARY(32),
-  p_id BINARY(16), p_name VARCHAR(200), p_total INT, p_price INT, p_archived TINYINT)
+  p_id BINARY(16), p_name VARCHAR(200), p_total INT, p_price INT, p_archived TINYINT, p_seen VARBINARY(2000))
   MODIFIES SQL DATA
 BEGIN
   DECLARE v_status SMALLINT;
@@ -29,6 +31,8 @@ BEGIN
   SET @loyalty_at = UTC_TIMESTAMP(6), v_reserved = v_total - v_available;
   IF v_name IS NULL THEN
     SET v_status = 404, v_problem = 'room-not-found', v_fields = CONCAT(p_request_id, X'1F');
+  ELSEIF p_seen <> CONCAT_WS(X'1F', v_name, v_available, v_price, v_total, v_archived) THEN
+    SET v_status = 412, v_problem = 'precondition-failed', v_fields = CONCAT(p_request_id, X'1F');
   ELSEIF p_total < v_reserved THEN
     SET v_status = 409, v_problem = 'stock-below-reserved',
         v_fields = CONCAT_WS(X'1F', p_request_id,

@@ -33,6 +33,7 @@ PROBLEMS = {
     "stock-below-reserved": {409},
     "balance-limit": {409},
     "room-exists": {409},
+    "precondition-failed": {412},
     "bad-request": {400, 408, 414, 431, 501, 505},
     "payload-too-large": {413},
     "unsupported-media-type": {415},

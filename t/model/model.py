@@ -179,7 +179,17 @@ def points_adjust(q, room, user, reservation, given):
 # -- decisions: staff ------------------------------------------------------------------------------------
 
 
+def condition_fails(q, there):
+    """Of If-Match and If-None-Match (conditions of "*", or of tags that nothing has)."""
+    for name, value in q.extra:
+        if name == "If-Match" and not (value == "*" and there) or name == "If-None-Match" and value == "*" and there:
+            return True
+    return False
+
+
 def user_put(q, room, user, reservation, given):
+    if condition_fails(q, user is not None):
+        return refused(412, "precondition-failed")
     name, role = q.args["name"], q.args["role"]
     new = User(q.user, name, role, 0) if user is None else user._replace(name=name, role=role)
     return done(201 if user is None else 200, account_shape(new), user=new)
@@ -202,6 +212,8 @@ def stock_create(q, room, user, reservation, given):
 def stock_change(q, room, user, reservation, given):
     if room is None:
         return refused(404, "room-not-found")
+    if condition_fails(q, True):
+        return refused(412, "precondition-failed")
     a = q.args
     reserved = room.total - room.available
     total = a.get("total_amount", room.total)

@@ -33,6 +33,7 @@ PRICES = [0, 0, 1, 40, 50, 100, 100, 250, 1000, 10 ** 9]
 TOTALS = [0, 1, 1, 2, 2, 3, 5, 10, 10 ** 6]
 LIMITS = [None, 1, 2, 3, 5, 50, 200]
 STATUSES = ["RESERVED", "PENDING_APPROVAL", "CANCELLED", "REJECTED", "RELEASED"]
+CONDITIONS = [()] * 12 + [(("If-Match", "*"),), (("If-None-Match", '"x"'),), (("If-None-Match", "*"),), (("If-Match", '"x", W/"y"'),)]
 STREAMS = {"rooms": "room_id", "reservations": "reservation_id", "points": "user_id"}
 
 # No JSON text, or none that is taken: 400 malformed-json whatever the call
@@ -76,12 +77,14 @@ def step(rng, kind=None):
     elif kind == "reservation_approve":
         s["points"] = rng.choice([None, None, None, 0, 0, 1, 40, 100, 10 ** 9])
     elif kind == "user_put":
+        s["condition"] = rng.choice(CONDITIONS)
         s["user"] = rng.randrange(USERS)
         s["name"], s["role"] = rng.choice(NAMES), rng.choice(["USER", "ADMIN"])
     elif kind == "stock_create":
         s["room"] = rng.choice([rng.randrange(ROOMS), "new"])
         s["name"], s["total"], s["price"] = rng.choice(NAMES), rng.choice(TOTALS), rng.choice(PRICES)
     elif kind == "stock_change":
+        s["condition"] = rng.choice(CONDITIONS)
         s["change"] = {}
         if rng.random() < 0.35:
             s["change"]["name"] = rng.choice(NAMES)
@@ -258,7 +261,7 @@ class Maker:
         if kind == "user_put":
             user, args = self.user_id(s["user"]), {"name": s["name"], "role": s["role"]}
             return Request(kind, restricted, "PUT", path("/v1/admin/users/{}", user), self.json(s, args), user=user,
-                           args=args, **how)
+                           args=args, headers=s.get("condition", ()), **how)
         if kind == "stock_create":
             args = {"name": s["name"], "total_amount": s["total"], "required_points": s["price"]}
             room = None if s["room"] == "new" else self.room_id(s["room"])
@@ -269,7 +272,7 @@ class Maker:
             room, change = self.room_id(s["room"]), s["change"]
             body = None if not change and s["style"] & 64 else self.json(s, change)
             return Request(kind, restricted, "PATCH", path("/v1/admin/rooms/{}", room), body, room=room, args=change,
-                           **how)
+                           headers=s.get("condition", ()), **how)
         if kind in GETS:
             room = user = reservation = None
             if kind in ("room_get", "stock_get"):

@@ -61,11 +61,11 @@ class World:
         self.rich, self.poor = self.id(), self.id()
         for room, total, price in ((self.a, 9, 100), (self.free, 3, 0), (self.b, 5, 40)):
             self.do("admin", "stock_create", room, "A room", total, price)
-        self.do("admin", "stock_change", self.b, "B", None, None, None)
-        self.do("admin", "stock_change", self.b, None, 6, None, None)
-        self.do("admin", "stock_change", self.b, None, None, 50, None)
+        self.do("admin", "stock_change", self.b, "B", None, None, None, None)
+        self.do("admin", "stock_change", self.b, None, 6, None, None, None)
+        self.do("admin", "stock_change", self.b, None, None, 50, None, None)
         for user in (self.rich, self.poor):
-            self.do("admin", "user_put", user, "Somebody", "USER")
+            self.do("admin", "user_put", user, "Somebody", "USER", None)
         self.do("points", "points_adjust", self.rich, 5000, "welcome")
         self.do("points", "points_adjust", self.poor, 60, "welcome")
         self.do("points", "points_adjust", self.rich, -7, "a correction")
@@ -87,7 +87,7 @@ class World:
         self.returned = self.reserve(self.poor, self.a)
         self.do("admin", "reservation_approve", self.returned, 10)
         self.do("rooms", "reservation_cancel", self.returned)
-        self.do("admin", "stock_change", self.b, None, None, None, 1)
+        self.do("admin", "stock_change", self.b, None, None, None, 1, None)
 
     def id(self):
         return uuid.uuid4().bytes
@@ -621,7 +621,7 @@ def test_audits_while_the_system_runs(world):
                     owner = world.id()
                     for row in call(links["notifier"], "outbox_claim", owner, 5, 60):
                         call(links["notifier"], "outbox_settle", row[0], owner, "SENT", None, 0, None)
-                    do("admin", "stock_change", world.a, None, 9 + done[n] % 5, None, None)
+                    do("admin", "stock_change", world.a, None, 9 + done[n] % 5, None, None, None)
                     continue
                 reservation = world.id()
                 do("points", "points_adjust", user, 1 + n, "more")
