@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -230,8 +231,81 @@ class Tests(unittest.TestCase):
 
     def test_what_stays_unknown_is_said_with_the_key(self):
         self.server.will_say(*[Server.DROP] * 50)
-        _, err = self.run_tool("points", USER, "+1", "x", "--wait", "1", status=3)
-        self.assertIn(f"--idempotency-key {self.server.requests[0][2]['Idempotency-Key']}", err)
+        _, err = self.run_tool("points", USER, "+1", "x", "--wait", "1", status=5)
+        self.assertIn("The outcome is unknown", err)
+        self.assertIn(f"--idempotency-key {self.server.requests[0][2]['Idempotency-Key']}:", err)
+
+    def test_what_a_load_balancer_says_of_a_write_is_asked_again_under_the_same_key(self):
+        """The change was made, its answer was lost: 502, 504 in HTML, a page in place of the answer, JSON of another kind."""
+        for between in ((502, b"<html>bad gateway</html>", {}), (504, b"", {}), (500, b"<html>", {}), (408, b"timeout", {}),
+                        (502, b'{"message":"bad gateway"}', {}), (200, b"<html>sign in</html>", {}), (201, b'{"half', {}),
+                        problem(503, "unavailable"), problem(500, "internal"), problem(429, "rate-limited")):
+            self.server.will_say(between, (201, account(), {}))
+            out, _ = self.run_tool("points", USER, "+1", "x")
+            self.assertIn("bonus_points", out)
+            self.assertEqual(len({r[2]["Idempotency-Key"] for r in self.server.requests}), 1, between)
+            self.assertEqual(len(self.server.requests), 2, between)
+
+    def test_what_a_load_balancer_says_to_the_end_leaves_the_outcome_unknown(self):
+        for between in ((504, b"<html>gateway timeout</html>", {}), problem(503, "unavailable"), (200, b"<html>", {})):
+            self.server.will_say(*[between] * 20)
+            _, err = self.run_tool("points", USER, "+1", "x", "--wait", "0", status=5)
+            key = self.server.requests[0][2]["Idempotency-Key"]
+            self.assertIn(f"Repeat the command with --idempotency-key {key}: it is done once", err)
+            self.assertEqual(len(self.server.requests), 1, between)
+            # and so it is repeated
+            self.server.will_say((201, account(), {"Idempotency-Replayed": "true"}))
+            self.run_tool("points", USER, "+1", "x", "--idempotency-key", key)
+            self.assertEqual(self.server.requests[0][2]["Idempotency-Key"], key)
+
+    def test_put_and_patch_of_unknown_outcome_are_told_how_to_repeat(self):
+        for words in (("room-set", ROOM, "--total", "3"), ("user-put", "new", "A", "USER")):
+            self.server.will_say((502, b"<html>", {}), (200, {"user": {"id": USER}}, {}))
+            self.run_tool(*words)
+            self.assertEqual(self.server.requests[0][:2], self.server.requests[1][:2])
+            self.server.will_say(*[(502, b"<html>", {})] * 20)
+            _, err = self.run_tool(*words, "--wait", "0", status=5)
+            self.assertIn("done twice it is the same", err)
+            self.assertNotIn("--idempotency-key", err)
+        # `new` again would be another user
+        self.assertIn(self.server.requests[0][1].rpartition("/")[2], err)
+
+    def test_a_refusal_that_says_nothing_of_the_try_before_leaves_it_unknown(self):
+        for after in (problem(401, "unauthorized"), (403, b"<html>", {}), problem(429, "rate-limited")):
+            self.server.will_say(Server.DROP, *[after] * 20)
+            _, err = self.run_tool("points", USER, "+1", "x", "--wait", "1", status=5)
+            self.assertIn("--idempotency-key", err)
+        self.server.will_say(Server.DROP, problem(409, "insufficient-points"))
+        self.run_tool("points", USER, "+1", "x", status=1)
+
+    def test_what_was_certainly_not_done_is_not_unknown(self):
+        self.server.will_say(*[problem(429, "rate-limited")] * 20)
+        _, err = self.run_tool("points", USER, "+1", "x", "--wait", "0", status=3)
+        self.assertNotIn("unknown", err)
+        for status in (404, 301, 400):
+            self.server.will_say((status, b"<html>", {}))
+            _, err = self.run_tool("points", USER, "+1", "x", status=3)
+            self.assertIn("--url", err)
+
+    def test_a_write_that_is_interrupted_tells_the_key(self):
+        for answers in ([Server.DROP] * 50, [(502, b"<html>", {})] * 50):
+            self.server.will_say(*answers)
+            tool = subprocess.Popen([TOOL, "points", USER, "+1", "x"], env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            while not self.server.requests:
+                time.sleep(0.02)
+            time.sleep(0.3)
+            tool.send_signal(signal.SIGINT)
+            _, err = tool.communicate(timeout=30)
+            self.assertEqual(tool.returncode, 130, err)
+            self.assertIn(f"--idempotency-key {self.server.requests[0][2]['Idempotency-Key']}", err.decode())
+
+    def test_a_read_behind_a_load_balancer_is_tried_again_and_never_unknown(self):
+        self.server.will_say((502, b"<html>", {}), (504, b"<html>", {}), (200, [], {}))
+        self.run_tool("rooms")
+        self.server.will_say(*[(502, b"<html>", {})] * 20)
+        _, err = self.run_tool("rooms", "--wait", "0", status=3)
+        self.assertIn("502", err)
+        self.assertNotIn("unknown", err)
 
     def test_503_to_the_end_is_unavailable(self):
         self.server.will_say(*[problem(503, "unavailable")] * 50)
@@ -360,6 +434,11 @@ class Tests(unittest.TestCase):
             done = subprocess.run([TOOL, "users"], env=self.environment(), stdout=full, stderr=subprocess.PIPE, timeout=30)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn(b"No space left", done.stderr)
+        self.server.will_say((201, account(), {}))
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([TOOL, "points", USER, "+1", "x"], env=self.environment(), stdout=full, stderr=subprocess.PIPE, timeout=30)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn(b"It was done, but", done.stderr)
 
     # -- how it ends ----------------------------------------------------------------------------
 
@@ -375,7 +454,7 @@ class Tests(unittest.TestCase):
         self.assertEqual((out, json.loads(err)["type"]), ("", "/problems/sold-out"))
 
     def test_what_is_not_the_api_is_out_of_reach(self):
-        for status, body in ((200, b"<html>hello"), (404, b"not found"), (301, b""), (200, b"{}"), (200, b"\xff\xfe"), (502, b'"x"')):
+        for status, body in ((200, b"<html>hello"), (404, b"not found"), (301, b""), (200, b"{}"), (200, b"\xff\xfe"), (500, b'"x"')):
             self.server.will_say((status, body, {}))
             _, err = self.run_tool("users", status=3)
             self.assertIn("--url", err)
