@@ -48,6 +48,12 @@ final class Answer
 		return rawurldecode($found[1]);
 	}
 
+	/** The version that was shown, for If-Match; '' where the API gives none. */
+	public function etag(): string
+	{
+		return $this->headers['etag'] ?? '';
+	}
+
 	/** The answer to an earlier sending of the same form. */
 	public function isReplayed(): bool
 	{

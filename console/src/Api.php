@@ -52,25 +52,30 @@ final class Api
 
 	/**
 	 * @param array<string, mixed> $body
+	 * @param string $ifMatch the version that it is meant for; '' whatever is there
 	 * @throws Refused
 	 */
-	public function send(string $method, string $path, array $body = [], string $idempotencyKey = ''): Answer
+	public function send(string $method, string $path, array $body = [], string $idempotencyKey = '', string $ifMatch = ''): Answer
 	{
-		return $this->sendAll(['' => [$method, $path, $body, $idempotencyKey]])['']->orThrow();
+		return $this->sendAll(['' => [$method, $path, $body, $idempotencyKey, $ifMatch]])['']->orThrow();
 	}
 
 	/**
 	 * Several writes at once.
-	 * @param array<string|int, array{0: string, 1: string, 2: array<string, mixed>, 3: string}> $calls method, path, body, Idempotency-Key
+	 * @param array<string|int, array{0: string, 1: string, 2: array<string, mixed>, 3: string, 4?: string}> $calls method, path, body, Idempotency-Key, If-Match
 	 * @return array<string|int, Answer>
 	 */
 	public function sendAll(array $calls): array
 	{
 		$requests = [];
-		foreach ($calls as $at => [$method, $path, $body, $idempotencyKey]) {
+		foreach ($calls as $at => $call) {
+			[$method, $path, $body, $idempotencyKey] = $call;
 			$headers = ['Content-Type: application/json', 'Expect:'];
 			if ($idempotencyKey !== '') {
 				$headers[] = "Idempotency-Key: $idempotencyKey";
+			}
+			if (($call[4] ?? '') !== '') {
+				$headers[] = "If-Match: {$call[4]}";
 			}
 			$requests[$at] = [$method, $path, json_encode((object) $body, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE), $headers];
 		}

@@ -17,6 +17,8 @@ final class Problem
 		'sold-out' => 'No unit of this room is left.',
 		'insufficient-points' => 'There are not enough points for this.',
 		'invalid-transition' => 'This is no longer possible: it has changed since you looked.',
+		'changed-meanwhile' => 'Somebody else has changed this since you opened the page, so nothing was saved. Check the values below, then save again.',
+		'precondition-failed' => 'This changes all the time at the moment, so nothing was saved. Try again.',
 		'stock-below-reserved' => 'More units are reserved than that. Release or cancel some first, or keep a larger total.',
 		'balance-limit' => 'The balance would be larger than the system can hold.',
 		'room-exists' => 'There is a room with this id already.',

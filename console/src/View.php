@@ -31,7 +31,7 @@ final class View
 			'autoescape' => 'html',
 		]);
 		foreach (['number' => 'number', 'signed' => 'signed', 'status' => 'status', 'when' => 'when', 'exactly' => 'exactly',
-			'span' => 'span', 'short' => 'short'] as $name => $method) {
+			'span' => 'span', 'short' => 'short', 'field' => 'field'] as $name => $method) {
 			$this->twig->addFilter(new TwigFilter($name, [Words::class, $method]));
 		}
 		$this->twig->addFilter(new TwigFilter('ago', static fn (string $time): string => Words::ago($time, time())));

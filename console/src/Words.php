@@ -19,6 +19,12 @@ final class Words
 	private const COLOURS = ['waiting' => 'c1', 'queued' => 'c1', 'reserved' => 'c2', 'sent' => 'c2', 'given' => 'c2', 'released' => 'c3',
 		'cancelled' => 'c4', 'rejected' => 'c5', 'dead' => 'c5', 'spent' => 'c5'];
 
+	/** What people call a field of a form. */
+	public static function field(string $name): string
+	{
+		return ['total_amount' => 'Units', 'required_points' => 'Price', 'amount' => 'Points'][$name] ?? ucfirst(strtr($name, '_', ' '));
+	}
+
 	/** 1234567 as 1,234,567 */
 	public static function number(int $n): string
 	{

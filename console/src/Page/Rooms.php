@@ -16,6 +16,8 @@ use Loyalty\Console\Words;
 final class Rooms extends Page
 {
 	private const SHOWN = 50;
+	/** How often a change is sent again, where only reservations were in the way. */
+	private const AGAIN = 3;
 	private const AMOUNT = 1000000, PRICE = 1000000000;
 
 	public function show(): Response
@@ -47,7 +49,7 @@ final class Rooms extends Page
 		return $this->page($id, null);
 	}
 
-	/** Sends what was changed in the form, and no more: what others have changed meanwhile stays. */
+	/** Sends what was changed in the form, and no more. */
 	public function change(string $id): Response
 	{
 		$wrong = $body = [];
@@ -71,17 +73,67 @@ final class Rooms extends Page
 		return $this->patch($id, ['archived' => $archived], $archived ? 'Archived: nobody can reserve it now.' : 'Brought back: it can be reserved again.');
 	}
 
-	/** @param array<string, mixed> $body */
+	/**
+	 * Change the room as it was shown.  Where only its reservations have changed
+	 * since, that is still what was meant; where somebody has changed the room
+	 * itself, whoever sent the form hears it first.
+	 * @param array<string, mixed> $body
+	 */
 	private function patch(string $id, array $body, string $words): Response
 	{
-		if ($body !== []) {
+		$etag = $this->c->request->field('etag');
+		for ($again = 0; $body !== []; $again++) {
 			try {
-				$this->c->api->send('PATCH', "/v1/admin/rooms/$id", $body);
+				if ($etag !== '') {
+					$this->c->api->send('PATCH', "/v1/admin/rooms/$id", $body, '', $etag);
+					break;
+				}
 			} catch (Refused $e) {
-				return $this->page($id, $e->problem);
+				if ($e->problem->type !== 'precondition-failed') {
+					return $this->page($id, $e->problem);
+				}
 			}
+			$answer = $this->c->api->get("/v1/admin/rooms/$id");
+			$moved = $this->moved(self::facts($answer->json()));
+			if ($moved !== []) {
+				return $this->page($id, new Problem('changed-meanwhile', 412, '', $this->c->request->id, $moved));
+			}
+			if ($again === self::AGAIN) {
+				return $this->page($id, new Problem('precondition-failed', 412, '', $this->c->request->id));
+			}
+			$etag = $answer->etag();
 		}
 		return $this->c->done("/console/rooms/$id", $words);
+	}
+
+	/**
+	 * What is no longer as the form has shown it, with both values.
+	 * @param array<string, string> $now
+	 * @return array<string, string>
+	 */
+	private function moved(array $now): array
+	{
+		$moved = [];
+		foreach ($now as $field => $value) {
+			$was = $this->c->request->field("was_$field");
+			if ($was !== '' && $was !== $value) {
+				[$was, $value] = array_map(static fn (string $v): string => $field === 'archived' ? ($v === 'true' ? 'yes' : 'no')
+					: ($field === 'name' ? "\u{201c}$v\u{201d}" : Words::number((int) $v)), [$was, $value]);
+				$moved[$field] = "$was when you opened the page, $value now.";
+			}
+		}
+		return $moved;
+	}
+
+	/**
+	 * What staff decide about a room, as a form has it; how many units are free is no part of it.
+	 * @param array<string, mixed> $stock
+	 * @return array<string, string>
+	 */
+	private static function facts(array $stock): array
+	{
+		return ['name' => $stock['room']['name'], 'total_amount' => (string) $stock['total_amount'],
+			'required_points' => (string) $stock['room']['required_points'], 'archived' => $stock['archived'] ? 'true' : 'false'];
 	}
 
 	private function list(?Problem $problem): Response
@@ -125,7 +177,16 @@ final class Rooms extends Page
 		}
 		$it = $answers['it']->json();
 		$history = $answers['history']->isFine() ? $answers['history']->json() : null;
-		$now = ['name' => $it['room']['name'], 'total_amount' => $it['total_amount'], 'required_points' => $it['room']['required_points']];
+		$now = self::facts($it);
+		// After a refusal what was typed stays, and is held against what was shown then; what somebody else has changed is shown now.
+		$isMoved = $problem?->type === 'changed-meanwhile';
+		$was = $typed = $now;
+		foreach ($problem === null ? [] : array_keys($now) as $field) {
+			$before = $this->c->request->field("was_$field");
+			$text = $this->c->request->typed()[$field] ?? $now[$field];
+			$was[$field] = $isMoved || $before === '' ? $now[$field] : $before;
+			$typed[$field] = $isMoved && $text === $before ? $now[$field] : $text;
+		}
 		return $this->c->page('room.twig', [
 			'it' => $it,
 			'reserved' => $it['total_amount'] - $it['room']['available_amount'],
@@ -134,10 +195,9 @@ final class Rooms extends Page
 			'all_of_it' => View::url('/history', ['stream' => 'rooms', 'id' => $id]),
 			'chart' => $history === null || count($history) < 2 ? null : $this->chart($history),
 			'problem' => $problem,
-			'now' => $now,
-			'was' => $problem === null ? $now : array_combine(array_keys($now), array_map(fn (string $n): string =>
-				$this->c->request->field("was_$n"), array_keys($now))),
-			'typed' => ($problem === null ? [] : $this->c->request->typed()) + $now,
+			'was' => $was,
+			'etag' => $problem === null || $isMoved ? $answers['it']->etag() : $this->c->request->field('etag'),
+			'typed' => $typed,
 			'wrong' => $problem->fields ?? [],
 		], $problem === null ? 200 : $problem->status);
 	}

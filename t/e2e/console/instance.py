@@ -1,7 +1,6 @@
 """One more PHP-FPM of the console beside the stack's own: the same settings but for those that a test names."""
 
 import os
-import resource
 import shutil
 import signal
 import ssl
@@ -27,11 +26,18 @@ class Instance:
         self.folder = Path(tempfile.mkdtemp(prefix="ly-console-", dir="/tmp"))
         self.socket = str(self.folder / "sock")
         secrets = stack.var / "secrets"
+        # Started by root, the console runs as a user of its own, with copies of what it reads.
+        self.sessions = stack.var / "console-sessions"
+        self.owner = self.sessions.stat().st_uid
+        self.program, secret = TOP / "console" / "console", secrets / "console"
+        if self.owner != os.geteuid():
+            self.program, secret = stack.var / "programs" / "console" / "console", stack.var / "private" / "console" / "LOYALTY_CONSOLE_SECRET_FILE"
+            os.chown(self.folder, self.owner, self.owner)
         self.env = {
             "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC", "LOYALTY_CONSOLE_LISTEN": self.socket,
             "LOYALTY_API_URL": stack.base, "LOYALTY_API_CONNECT": f"127.0.0.1:{stack.port}",
             "LOYALTY_API_PIN": f"sha256//{spki((secrets / 'tls.crt').read_bytes())}",
-            "LOYALTY_CONSOLE_SECRET_FILE": str(secrets / "console"), "LOYALTY_CONSOLE_SESSIONS": str(stack.var / "console-sessions")}
+            "LOYALTY_CONSOLE_SECRET_FILE": str(secret), "LOYALTY_CONSOLE_SESSIONS": str(self.sessions)}
         for name, value in settings.items():
             if value is None:
                 self.env.pop(name, None)
@@ -41,8 +47,15 @@ class Instance:
     def __enter__(self):
         self.written = b""
         # Python ignores SIGXFSZ; so does it, then: a file that may not grow is an error of write(2), as on a full disk.
-        self.process = subprocess.Popen([str(TOP / "console" / "console"), str(self.folder / "run")], env=self.env, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, restore_signals=False)
+        out, end = os.pipe()
+        self.as_user = {}
+        if self.owner != os.geteuid():
+            self.as_user = {"user": self.owner, "group": self.owner, "extra_groups": []}
+            os.fchown(end, self.owner, self.owner)  # PHP opens its standard error by name
+        self.process = subprocess.Popen([str(self.program), str(self.folder / "run")], env=self.env, stdin=subprocess.DEVNULL,
+                                        stdout=end, stderr=end, restore_signals=False, **self.as_user)
+        os.close(end)
+        self.out = open(out, "rb")
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         try:
@@ -58,10 +71,11 @@ class Instance:
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait(20)
         self.reader.join(5)
+        self.out.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read(self):
-        for line in self.process.stdout:
+        for line in self.out:
             self.written += line
 
     def log(self):
@@ -72,7 +86,7 @@ class Instance:
         until(lambda: text in self.log(), 5, what=f"{text} in {self.log()}")
 
     def no_file_grows(self):
-        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (0, 0))
+        subprocess.run(["prlimit", f"--pid={self.process.pid}", "--fsize=0"], check=True, **self.as_user)
 
     def call(self, method, target, cookie=None, fields=None, **headers):
         """One request, as nginx passes it on; an Answer."""
@@ -114,7 +128,7 @@ def set_cookie(answer, name=COOKIE):
 
 
 class BrokenApi:
-    """An API with the gateway's certificate that answers every GET with what it is told: (status, headers, pieces of a body)."""
+    """An API with the gateway's certificate that answers every call with what it is told: (status, headers, pieces of a body)."""
 
     def __init__(self, stack, answer):
         broken = self
@@ -124,7 +138,8 @@ class BrokenApi:
             protocol_version = "HTTP/1.0"
 
             def do_GET(self):
-                status, headers, body = broken.answer(self.path)
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, headers, body = broken.answer(self.path, self.command)
                 try:
                     self.send_response_only(status)
                     for name, value in headers:
@@ -134,6 +149,8 @@ class BrokenApi:
                         self.wfile.write(piece)
                 except OSError:
                     pass  # the other end has heard enough
+
+            do_PATCH = do_GET
 
             def log_message(self, *what):
                 pass

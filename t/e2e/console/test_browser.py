@@ -197,6 +197,34 @@ def test_two_staff_at_once_get_a_clear_message(site, browser, browsers, pending)
     assert site.balance(person) == 0 and site.available(room) == 2
 
 
+def test_of_two_tabs_the_second_hears_that_the_price_was_changed(site, browser):
+    room = site.room(5, 100, f"Tabs {uuid.uuid4().hex[:6]}")
+    first = browser.driver.current_window_handle
+    browser.go(f"/console/rooms/{room.id}")
+    browser.driver.switch_to.new_window("tab")
+    try:
+        browser.go(f"/console/rooms/{room.id}")
+        browser.fill("#price", "120")
+        browser.press(browser.one("form[action$='{}'] .main".format(room.id)))
+        browser.until_says("Changed:")
+        browser.driver.switch_to.window(first)
+        browser.fill("#price", "90")
+        browser.press(browser.one("form[action$='{}'] .main".format(room.id)))
+        browser.until_says("Price: 100 when you opened the page, 120 now.")
+        assert browser.one("#price").get_attribute("value") == "90" and browser.one("#price").get_attribute("aria-invalid") == "true"
+        price = lambda: site.value("SELECT required_points FROM loyalty.room WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))  # noqa: E731
+        assert price() == 120
+        browser.press(browser.one("form[action$='{}'] .main".format(room.id)))
+        browser.until_says("Changed:")
+        assert price() == 90
+    finally:
+        for handle in browser.driver.window_handles:
+            if handle != first:
+                browser.driver.switch_to.window(handle)
+                browser.driver.close()
+        browser.driver.switch_to.window(first)
+
+
 def test_everything_works_without_a_script(site, browsers, pending):
     b = browsers("Mia Berg", script=False)
     reservation, room, person = pending()

@@ -1,5 +1,6 @@
 """The console's pages without a browser: what they show, what they do, how they fail."""
 
+import json
 import re
 import threading
 import uuid
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 
 import pytest
+from instance import BrokenApi, Instance, Page, set_cookie
 from visitor import fresh_token, notice, words
 
 from stack import until
@@ -253,7 +255,7 @@ def test_a_form_whose_outcome_is_unknown_is_done_once(site, staff):
     site.sv("stop", "points")
     try:
         staff.send(at, fields)
-        assert staff.page.status_code == 503 and "It is not known" in words(staff.page)
+        assert staff.page.status_code == 503 and "The outcome is unknown" in words(staff.page)
         again = staff.form(at)
         assert (again["amount"], again["reason"], again["form"]) == ("25", "a test", fields["form"])
     finally:
@@ -278,7 +280,7 @@ def test_points_are_given_and_taken_with_a_reason(site, staff):
     assert "a late &lt;upgrade&gt;" in staff.page.text
     assert [h["actor"] for h in site.points_history(person)][-3:] == ["Mia Berg"] * 3
     for amount, reason, code, word in (("-1", "x", 409, "not enough points"), ("0", "x", 422, "other than 0"), ("", "x", 422, "Fill this in"), ("5", "", 422, "Enter a reason"),
-                                       ("1.5", "x", 422, "whole number"), ("1000000001", "x", 422, "From"), ("5", "x" * 201, 422, "At most 200")):
+                                       ("1.5", "x", 422, "whole number"), ("1000000001", "x", 422, "a number from"), ("5", "x" * 201, 422, "At most 200")):
         with nothing_done(site):
             staff.submit(at, amount=amount, reason=reason)
         assert staff.page.status_code == code and word in words(staff.page), (amount, reason, words(staff.page))
@@ -299,9 +301,16 @@ def test_rooms_are_added_changed_archived(site, staff):
     shown = staff.form(at)
     staff.submit(at, total_amount="6")
     assert room()["total_amount"] == 6
-    # Another page, as old as the first, changes the price alone: the total of meanwhile stays.
+    # Another page, as old as the first: who sends it hears what has changed meanwhile.
     staff.send(at, {**shown, "required_points": "900", "form": fresh_token()})
+    assert staff.page.status_code == 412 and "4 when you opened the page, 6 now" in words(staff.page), words(staff.page)
+    assert (room()["total_amount"], room()["room"]["required_points"]) == (6, 1200)
+    again = staff.form(at)
+    assert (again["total_amount"], again["required_points"], again["was_total_amount"]) == ("6", "900", "6")
+    staff.submit(at)
     assert (room()["total_amount"], room()["room"]["required_points"]) == (6, 900)
+    staff.send(f"{at}/archive", {**shown, "archived": "true", "form": fresh_token()})
+    assert staff.page.status_code == 412 and room()["archived"] is False
     staff.get(at)
     staff.submit(f"{at}/archive")
     assert room()["archived"] is True
@@ -309,6 +318,41 @@ def test_rooms_are_added_changed_archived(site, staff):
     staff.get(at)
     staff.submit(f"{at}/archive")
     assert room()["archived"] is False
+
+
+def test_a_change_goes_through_where_only_reservations_were_in_the_way(site, staff):
+    room, person = site.room(total=5, price=10), site.user(100)
+    at = f"/console/rooms/{room.id}"
+    staff.get(at)
+    site.reserve(room, person)
+    staff.submit(at, required_points="20")
+    assert staff.page.status_code == 303, words(staff.page)
+    staff.get(at)
+    site.reserve(room, person)
+    staff.submit(f"{at}/archive")
+    assert staff.page.status_code == 303, words(staff.page)
+    it = site.api.get(f"/v1/admin/rooms/{room.id}", key="restricted").json
+    assert (it["room"]["required_points"], it["archived"], it["room"]["available_amount"]) == (20, True, 3)
+
+
+def test_a_change_is_tried_again_three_times_and_no_more(site):
+    """An API whose room changes faster than anybody can say."""
+    room = {"room": {"id": DAY_ROOM, "name": "N", "available_amount": 1, "required_points": 5}, "total_amount": 9, "archived": False}
+    sent = []
+
+    def answer(path, method):
+        sent.append(method)
+        if method == "PATCH":
+            return 412, [("Content-Type", "application/problem+json")], [b'{"type":"/problems/precondition-failed","status":412}']
+        etag = ("ETag", f'"{len(sent)}"')
+        return 200, [etag], [b"[]" if "history" in path or "limit" in path else json.dumps(room).encode()]
+
+    with BrokenApi(site, answer) as api, Instance(site, LOYALTY_API_CONNECT=f"127.0.0.1:{api.port}") as console:
+        cookie = set_cookie(console.sign_in())
+        page = console.get(f"/console/rooms/{DAY_ROOM}", cookie)
+        page = console.submit(f"/console/rooms/{DAY_ROOM}", page, cookie, required_points="6")
+        assert page.status == 412 and "Try again" in words(Page(page)), words(Page(page))
+        assert sent.count("PATCH") == 4
 
 
 def test_stock_below_what_is_reserved_is_refused_in_words(site, staff):

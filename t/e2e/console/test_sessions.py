@@ -123,10 +123,10 @@ def megabytes(n, first=b"[", piece=b"0," * 32768):
 
 
 BROKEN = {
-    "a body of 30 MB": lambda path: (200, [], megabytes(30)),
-    "a refusal of 30 MB": lambda path: (500, [("Content-Type", "application/problem+json")], megabytes(30)),
-    "a header of 30 MB": lambda path: (200, [("X-Long", "x" * 30_000_000)], [b"[]"]),
-    "a million headers": lambda path: (200, [(f"X-{n}", "x" * 20) for n in range(200_000)], [b"[]"]),
+    "a body of 30 MB": lambda path, method: (200, [], megabytes(30)),
+    "a refusal of 30 MB": lambda path, method: (500, [("Content-Type", "application/problem+json")], megabytes(30)),
+    "a header of 30 MB": lambda path, method: (200, [("X-Long", "x" * 30_000_000)], [b"[]"]),
+    "a million headers": lambda path, method: (200, [(f"X-{n}", "x" * 20) for n in range(200_000)], [b"[]"]),
 }
 
 
@@ -140,10 +140,10 @@ def test_a_broken_api_is_not_read_without_end(site, what):
 
 def test_an_answer_that_takes_all_memory_is_a_page_too(site, visitor):
     """Small enough on the wire, too large once it is read."""
-    fine = lambda path: (200, [], [b"[]"])  # noqa: E731
+    fine = lambda path, method: (200, [], [b"[]"])  # noqa: E731
     with BrokenApi(site, fine) as api, Instance(site, LOYALTY_API_CONNECT=f"127.0.0.1:{api.port}") as console:
         cookie = set_cookie(console.sign_in())
-        api.answer = lambda path: (200, [], [b"[" + b"[0]," * 450_000 + b"0]"])
+        api.answer = lambda path, method: (200, [], [b"[" + b"[0]," * 450_000 + b"0]"])
         page = console.get("/console/rooms", cookie)
         assert page.status == 500 and "Internal error" in words(Page(page)), (page.status, page.body[:500])
         assert dict(page.headers)["Cache-Control"] == "no-store" and "second-" in words(Page(page))
