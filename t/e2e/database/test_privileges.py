@@ -116,7 +116,7 @@ def test_definers_cannot_log_in_and_nobody_else_exists(stack):
                 stack.log_in(name, password)
     users = {u for u, in stack.sql("SELECT User FROM mysql.user")}
     me = pwd.getpwuid(os.getuid()).pw_name
-    assert users <= {f"loyalty_{n}" for n in ACCOUNTS + ["definer", "trigger", "admin"]} | {me, "root", "mysql", "mariadb.sys"} | {f"mysql.{n}" for n in ("infoschema", "session", "sys")}, users
+    assert users <= {f"loyalty_{n}" for n in ACCOUNTS + ["definer", "trigger", "admin", "migrate", "probe"]} | {me, "root", "mysql", "mariadb.sys"} | {f"mysql.{n}" for n in ("infoschema", "session", "sys")}, users
     assert "" not in users
     with pytest.raises(pymysql.err.MySQLError):
         stack.log_in("anonymous")
@@ -136,7 +136,7 @@ def test_no_definer_can_change_or_delete_history_nor_insert_into_the_outbox(stac
             assert privileges <= {"select"}, (table, privileges)
         assert not privileges & {"drop", "alter", "create", "index", "grant"}, (user, table, privileges)
     for user, db, *rest in stack.sql("SELECT User, Db, Select_priv, Insert_priv, Update_priv, Delete_priv, Drop_priv, Alter_priv FROM mysql.db"
-                                     " WHERE User LIKE 'loyalty%%'", ()):
+                                     " WHERE User LIKE 'loyalty%%' AND User <> 'loyalty_migrate'", ()):
         assert set(rest) == {"N"}, (user, db, rest)
     for user, *rest in stack.sql("SELECT User, Select_priv, Insert_priv, Update_priv, Delete_priv, Super_priv, File_priv, Process_priv FROM mysql.user"
                                  " WHERE User LIKE 'loyalty%%'", ()):
