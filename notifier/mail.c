@@ -224,6 +224,7 @@ head_build(struct buf *b, const struct mail_row *r, const struct mail_conf *conf
 	}
 	buf_str(b, "MIME-Version: 1.0\r\n"
 		   "Auto-Submitted: auto-generated\r\n"
+		   "X-Auto-Response-Suppress: All\r\n"
 		   "Content-Type: text/plain; charset=utf-8\r\n");
 }
 
@@ -270,30 +271,31 @@ body_number(struct buf *b, const char *label, int64_t n, const char *unit)
 	body_line(b, label, s);
 }
 
-/* What a change of status means, in a sentence. */
+/* What a change of status means: what a list of mails shows behind the subject. */
 static const char *
 body_sentence(const char *from, const char *to)
 {
 	static const struct {
 		const char *from, *to, *text;
 	} said[] = {
-	    {"", "RESERVED", "A guest has reserved a room. The points are taken."},
+	    {"", "RESERVED", "A guest has reserved a room."},
 	    {"", "PENDING_APPROVAL",
-		"A guest with too few points asks for a room. Nothing is taken yet."},
-	    {"PENDING_APPROVAL", "RESERVED", "A request is approved. The room is reserved."},
-	    {"PENDING_APPROVAL", "REJECTED", "A request is rejected. Nothing had been taken."},
-	    {"PENDING_APPROVAL", "CANCELLED", "A request is cancelled. Nothing had been taken."},
+		"A guest has requested a room but has too few points. No points have been taken."},
+	    {"PENDING_APPROVAL", "RESERVED", "The request was approved. The room is reserved."},
+	    {"PENDING_APPROVAL", "REJECTED", "The request was rejected. No points were taken."},
+	    {"PENDING_APPROVAL", "CANCELLED", "The request was cancelled. No points were taken."},
 	    {"RESERVED", "CANCELLED",
-		"A reservation is cancelled. Points and room are given back."},
-	    {"RESERVED", "RELEASED",
-		"A stay is over. The room is free again, the points stay spent."},
+		"The reservation was cancelled. The points were refunded, and the room is "
+		"available "
+		"again."},
+	    {"RESERVED", "RELEASED", "The stay has ended. The room is available again."},
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(said) / sizeof(said[0]); i++)
 		if (strcmp(said[i].from, from) == 0 && strcmp(said[i].to, to) == 0)
 			return said[i].text;
-	return "The status of a reservation has changed.";
+	return "The status of the reservation has changed.";
 }
 
 static void
@@ -302,11 +304,14 @@ body_build(struct buf *b, const struct mail_row *r)
 	bool reservation = r->reservation_id != NULL;
 	char available[64];
 
-	if (reservation)
+	if (reservation) {
+		put_clean(b, r->to_status, TEXT_NAME);
+		buf_str(b, ": ");
 		buf_str(
 		    b, body_sentence(r->from_status == NULL ? "" : r->from_status, r->to_status));
-	else
-		buf_str(b, "What guests can reserve has changed.");
+	} else {
+		buf_str(b, "The rooms that guests can reserve have changed.");
+	}
 	buf_str(b, "\r\n\r\n");
 	snprintf(available, sizeof(available), "%lld of %lld%s", (long long)r->room_available,
 	    (long long)r->room_total, r->room_archived != 0 ? ", archived" : "");

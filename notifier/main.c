@@ -108,8 +108,8 @@ usage(FILE *out, int status)
 {
 	fprintf(out, "usage: notifier [--once | -t | -h]\n"
 		     "  --once  send all that is due, then exit\n"
-		     "  -t      test the configuration and the database\n"
-		     "  -h      print this and the configuration table\n\n"
+		     "  -t      test the configuration and the database, then exit\n"
+		     "  -h      print this help, then exit\n\n"
 		     "Environment:\n");
 	settings_print(out);
 	return status;

@@ -27,7 +27,7 @@ BEGIN
   COMMIT;
   SELECT o.id, o.event, o.reservation_id, o.room_id, o.room_name, o.room_total, o.room_available, o.room_points,
       o.room_archived, o.user_id, o.user_name, o.user_points, o.from_status, o.to_status, o.points,
-      outbox_subject(o.event, o.room_name, o.user_name, o.to_status, o.detail) AS subject, o.detail,
+      outbox_subject(o.event, o.room_name, o.user_name, o.from_status, o.detail) AS subject, o.detail,
       o.actor, o.request_id, DATE_FORMAT(o.created_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS created_at, o.attempts,
       GREATEST(0, TIMESTAMPDIFF(SECOND, COALESCE(o.queued_at, o.created_at), v_now)) AS age_s,
       o.recipients

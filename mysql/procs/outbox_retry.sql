@@ -57,7 +57,7 @@ BEGIN
       UPDATE outbox SET due_at = NULL
         WHERE reservation_id = v_reservation AND status = 'PENDING' AND id > p_id AND lease_owner IS NULL;
       SELECT 200, CONCAT_WS(X'1F', id, event, status, attempts,
-          outbox_subject(event, room_name, user_name, to_status, detail), COALESCE(HEX(reservation_id), ''), HEX(room_id),
+          outbox_subject(event, room_name, user_name, from_status, detail), COALESCE(HEX(reservation_id), ''), HEX(room_id),
           request_id, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
           '', REPLACE(COALESCE(last_error, ''), X'1F', ' '))
         INTO v_status, v_fields FROM outbox WHERE id = p_id;

@@ -46,9 +46,9 @@ lines_fault(const struct buf *b, size_t longest, bool ascii)
 static inline const char *
 head_fault(const struct buf *head)
 {
-	static const char *const names[] = {
-	    "Date: ", "From: ", "To: ", "Subject: ", "Message-ID: ", "In-Reply-To: ",
-	    "References: ", "MIME-Version: ", "Auto-Submitted: ", "Content-Type: "};
+	static const char *const names[] = {"Date: ", "From: ", "To: ", "Subject: ", "Message-ID: ",
+	    "In-Reply-To: ", "References: ", "MIME-Version: ", "Auto-Submitted: ",
+	    "X-Auto-Response-Suppress: ", "Content-Type: "};
 	int seen[sizeof(names) / sizeof(names[0])] = {0};
 	const char *p = head->p, *end = head->p + head->len, *word;
 	const char *fault = lines_fault(head, 998, true);

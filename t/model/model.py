@@ -265,7 +265,7 @@ def mail_of(q, rows, room, user):
     """The mail that this change leads to, or None.  subject: what its text has to name."""
     if "reservations" in rows:
         row = rows["reservations"]
-        return Mail("reservation", "PENDING", 0, (room.name, user.name, row["to"]), row["reservation_id"], room.id,
+        return Mail("reservation", "PENDING", 0, (room.name, user.name), row["reservation_id"], room.id,
                     q.request_id)
     if "rooms" in rows:
         was, is_ = rows["rooms"]["from"], rows["rooms"]["to"]

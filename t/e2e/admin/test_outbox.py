@@ -76,7 +76,7 @@ def test_mail_of_a_reservation_that_was_sent(stack, api):
     mail = find(api, id_)
     room, user = a.json["room"], a.json["user"]
     assert {k: v for k, v in mail.items() if k not in ("created_at", "sent_at")} == {
-        "id": id_, "event": "reservation", "status": "SENT", "attempts": 1, "subject": f"RESERVED: {room['name']} for {user['name']}",
+        "id": id_, "event": "reservation", "status": "SENT", "attempts": 1, "subject": f"{room['name']} for {user['name']}",
         "reservation_id": a.json["id"], "room_id": room["id"], "request_id": a.request_id, "next_attempt_at": None, "last_error": None}
     assert mail["created_at"] == a.json["created_at"] and TIME.match(mail["sent_at"]) and mail["sent_at"] > mail["created_at"]
     assert stack.mails_about(a.json["id"])[0]["Subject"] == mail["subject"]

@@ -48,9 +48,9 @@ def test_a_pending_reservation_is_approved_and_the_mail_counted(site, relay, bro
     field.send_keys(Keys.ENTER)
     browser.until_says(f"Approved: {room.name} for {person.name}, 40 points taken.")
     assert site.balance(person) == 0 and site.available(room) == 2
-    until(lambda: [m for m in relay.arrived if reservation["id"] in m.text and m.subject.startswith("RESERVED")], 15, 0.1, "the mail")
+    until(lambda: [m for m in relay.arrived if reservation["id"] in m.text and m.text.startswith("RESERVED: ")], 15, 0.1, "the mail")
     browser.go("/console/mail")
-    browser.until(lambda: browser.go("/console/mail") and "sent" in browser.row(f"RESERVED: {room.name}").text, "the mail is sent")
+    browser.until(lambda: browser.go("/console/mail") and "sent" in browser.row(f"Re: {room.name}").text, "the mail is sent")
     assert browser.one("nav [aria-current=page]").text == "Mail"
     site.used = True
 
@@ -119,7 +119,7 @@ def test_a_dead_mail_is_retried(site, relay, browser):
     row = find_row(browser, "/console/mail?status=DEAD", person.name)
     assert "550" in row.text and "no such user" in row.text, "the reply is shown"
     row.find_element(By.TAG_NAME, "button").click()
-    browser.until_says(f"Queued again: RESERVED: {room.name} for {person.name}")
+    browser.until_says(f"Queued again: {room.name} for {person.name}")
     until(lambda: [m for m in relay.arrived if reservation["id"] in m.text], 15, 0.1, "the mail")
     browser.until(lambda: find_row(browser, "/console/mail?status=SENT", person.name), "it is sent")
 

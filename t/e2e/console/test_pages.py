@@ -405,7 +405,7 @@ def test_one_request_is_followed_across_everything(site, staff, pending):
     assert f"/requests/{request}?at=" in link
     for path in (link, f"/console/requests/{request}"):
         text = words(staff.get(path))
-        assert "Mia Berg" in text and "waiting → reserved" in text and "−40" in text and "available 3 → 2" in text and f"RESERVED: {room.name}" in text, text
+        assert "Mia Berg" in text and "waiting → reserved" in text and "−40" in text and "available 3 → 2" in text and f"Re: {room.name} for" in text, text
     assert "a minute before" in words(staff.get(link))
     assert "Nothing of this request" in words(staff.get("/console/requests/nobody-asked"))
     staff.get("/console/requests?id=a b")

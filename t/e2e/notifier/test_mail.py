@@ -23,7 +23,8 @@ def test_mail_names_what_happened(bench, relay):
     row = bench.row(id_)
     assert mail.sender == "loyalty@hotel.example"
     assert mail.recipients == ["owner@hotel.example"]
-    assert mail.subject == "RESERVED: Economy Single Room for Jane Doe"
+    assert mail.subject == "Economy Single Room for Jane Doe"
+    assert mail.text.startswith("RESERVED: A guest has reserved a room.\n\n")
     said = {label: mail.field(label) for label in (
         "Room", "Available", "Price", "User", "Balance", "Old status", "New status", "Points", "Reservation", "User id",
         "Room id", "Time", "Actor", "Request id")}
@@ -107,9 +108,9 @@ def test_E116_line_ends_in_names_are_harmless(bench, relay):
     assert mail.recipients == ["owner@hotel.example"]
     names = [name for name, _ in mail.message.items()]
     assert sorted(names) == sorted(["Date", "From", "To", "Subject", "Message-ID", "MIME-Version", "Auto-Submitted",
-                                    "Content-Type", "Content-Transfer-Encoding"])
+                                    "X-Auto-Response-Suppress", "Content-Type", "Content-Transfer-Encoding"])
     assert "\nBcc" not in mail.text and "\n.\n" not in mail.text
-    assert mail.subject.startswith("RESERVED: x  Bcc: thief@example.net")
+    assert mail.subject.startswith("x  Bcc: thief@example.net")
     assert other.field("Reservation") == after
     assert mail.connection == other.connection
     assert "X-Actor" not in names and mail.field("Actor") == "a  X-Actor: b"
@@ -140,7 +141,7 @@ def test_E117_subject_beyond_ascii_is_encoded_words(bench, relay):
 def test_E117_plain_subject_stays_readable(bench, relay):
     bench.reservation(bench.quiet_room(name="Twin Room"), bench.user(500, name="Mei Lin"))
     mail, = arrive(bench, relay())
-    assert b"\r\nSubject: RESERVED: Twin Room for Mei Lin\r\n" in mail.raw
+    assert b"\r\nSubject: Twin Room for Mei Lin\r\n" in mail.raw
 
 
 def test_E118_plain_body_is_7bit_and_crlf(bench, relay):
@@ -201,8 +202,12 @@ def test_E119_headers_and_thread(bench, relay):
         assert m["From"] == "loyalty@hotel.example" and m["To"] == "owner@hotel.example"
         assert m["MIME-Version"] == "1.0" and m["Auto-Submitted"] == "auto-generated"
         assert email.utils.parsedate_to_datetime(m["Date"]).replace(tzinfo=None) == row["created_at"].replace(microsecond=0)
+        assert m["X-Auto-Response-Suppress"] == "All"
         for name in ("Date", "From", "To", "Subject", "Message-ID", "MIME-Version", "Auto-Submitted"):
             assert len(m.get_all(name)) == 1, name
+    # Gmail and Outlook begin a new thread where the subject differs by more than Re:
+    assert [m.subject for m in mails] == [mails[0].subject, *["Re: " + mails[0].subject] * 2]
+    assert [m.text.partition(":")[0] for m in mails] == ["PENDING_APPROVAL", "RESERVED", "RELEASED"]
     assert mails[0].message["References"] is None
     assert [m.message["References"] for m in mails[1:]] == [first, first]
     assert re.fullmatch(rf"<outbox\.{rows[1]['id']}\.\d{{16}}@mail\.hotel\.example>", mails[1].id)
