@@ -4,6 +4,9 @@
 # Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT with LOYALTY_DB_TLS_CA: set, the connection is
 # encrypted and the server's certificate and name verified, which each of the two clients wants told in its own way.
 db_client() {
+	# Which server it is, only the settings above tell: not the client's own variables, nor MySQL's ~/.mylogin.cnf.
+	unset MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_PWD MARIADB_HOST MARIADB_TCP_PORT MARIADB_UNIX_PORT
+	export MYSQL_TEST_LOGIN_FILE=/nonexistent
 	client=$(command -v mariadb || command -v mysql) || { echo "${0##*/}: neither the client mariadb nor mysql is here" >&2; exit 1; }
 	args=(--no-defaults --user="$1" --batch --skip-column-names --default-character-set=utf8mb4)
 	if [ -n "${LOYALTY_DB_SOCKET-}" ]; then

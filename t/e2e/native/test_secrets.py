@@ -9,7 +9,7 @@ import pytest
 from stack import TOP
 
 MADE = {"api-key-public", "api-key-restricted", "db-rooms", "db-points", "db-admin", "db-notifier", "db-prune", "console", "tls.crt", "tls.key"}
-DB = {"db-root", "db-ca.crt", "db.crt", "db.key"}
+DB = {"db-root", "db-migrate", "db-ca.crt", "db.crt", "db.key"}
 
 
 def run(*args, status=0):

@@ -70,10 +70,10 @@ def test_another_port_that_is_taken_is_refused_before_anything_changes(own):
     assert console_reaches_the_gateway(own)
 
 
-def certificate(own, kind):
+def certificate(own, kind, days=90):
     """A new certificate with a new key, as somebody else makes them."""
     folder = own.var / "secrets"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", "90", "-subj", "/CN=localhost",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", str(days), "-subj", "/CN=localhost",
                     "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")],
                    check=True, stderr=subprocess.DEVNULL)
 
@@ -155,3 +155,51 @@ def test_a_part_that_keeps_restarting_is_told(own):
     assert "exit status 1" in told and "smtp      RESTARTING: 3 times in the last minute" in told
     own.native("restart", "smtp")
     assert "RESTARTING" not in own.native("status")
+
+
+def test_the_callers_environment_reaches_nothing_inside(own, tmp_path):
+    """Proxies, clients' settings and shells' hooks: all as without."""
+    (tmp_path / ".curlrc").write_text("proxy = http://127.0.0.1:9\n")
+    (tmp_path / ".my.cnf").write_text("[client]\nhost = 127.0.0.1\nport = 9\nprotocol = tcp\n")
+    (tmp_path / "hook").write_text("echo hooked; exit 7\n")
+    for name in ("native", "nginx", "mysql"):
+        (tmp_path / "cd" / name).mkdir(parents=True)
+    (tmp_path / "openssl.cnf").write_text("openssl_conf = x\n[x]\nssl_conf = y\nproviders = z\n[z]\nnone = w\n[w]\nactivate = 1\n")
+    hostile = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9", "all_proxy": "socks5://127.0.0.1:9",
+               "HOME": str(tmp_path), "MYSQL_HOST": "127.0.0.1", "MYSQL_TCP_PORT": "9", "MYSQL_UNIX_PORT": "/nonexistent", "MYSQL_PWD": "wrong",
+               "MARIADB_HOST": "127.0.0.1", "OPENSSL_CONF": str(tmp_path / "openssl.cnf"), "OPENSSL_MODULES": "/nonexistent", "GREP_OPTIONS": "-v",
+               "CDPATH": str(tmp_path / "cd"), "BASH_ENV": str(tmp_path / "hook"), "ENV": str(tmp_path / "hook"), "TMPDIR": "/nonexistent",
+               "POSIXLY_CORRECT": "1", "SHELLOPTS": "noexec", "BASH_FUNC_cat%%": "() { echo hooked; }", "LD_BIND_NOW": "1", "LC_ALL": "tr_TR.UTF-8",
+               "AWKPATH": "/nonexistent", "TZ": "Asia/Kathmandu"}
+    before = parts(own)
+    told = own.native("up", env=hostile)
+    assert "ready" in told and "hooked" not in told and "changed" not in told
+    assert parts(own) == before
+    assert own.native("sql", "-N", "-e", "SELECT @@port, 42", env=hostile).split()[-1] == "42"
+    assert "in force" in own.native("keys", env=hostile)
+    own.native("status", env=hostile)
+    secrets = tmp_path / "secrets"
+    for command in ([str(TOP / "native" / "secrets"), str(secrets), "db"],
+                    [str(TOP / "mysql" / "migrate")],
+                    ["nginx/keys", str(own.var / "nginx")], ["nginx/certificate", str(own.var / "nginx")]):
+        done = subprocess.run(command, cwd=TOP, env={"PATH": os.environ["PATH"] + ":/usr/sbin", **hostile, **own.db_environment()}, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60)
+        assert done.returncode == 0 and "hooked" not in done.stdout, (command, done.stdout)
+
+
+def test_a_certificate_near_its_end_or_past_it_is_told(own):
+    """By up and by status; what clients refuse by the exit status, too."""
+    certificate(own, ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], days=20)
+    assert "expires on" in own.native("up")
+    own.connect()
+    assert "expires on" in own.native("status")
+    cert, key = own.var / "secrets" / "tls.crt", own.var / "secrets" / "tls.key"
+    subprocess.run(["openssl", "x509", "-in", str(cert), "-signkey", str(key), "-days", "-1", "-out", str(cert) + ".new"], check=True,
+                   stderr=subprocess.DEVNULL)
+    os.rename(str(cert) + ".new", cert)
+    assert "expired on" in own.native("up")
+    assert "expired on" in fails(own, "status")
+    certificate(own, ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    assert "expire" not in own.native("up")
+    own.connect()
+    assert "expire" not in own.native("status")
