@@ -2,6 +2,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "conf.h"
 
@@ -15,7 +16,27 @@ value_of(const char *name)
 	return v != NULL && *v != '\0' ? v : NULL;
 }
 
-/* First line of a file, allocated; NULL with errno set. */
+/*
+ * Whether others than its owner may use the file.  What a container engine
+ * mounts below /run/secrets is nobody else's, whatever its mode.
+ */
+static bool
+exposed(const char *path)
+{
+	static const char mounted[] = "/run/secrets/";
+	struct stat st;
+	bool is = false;
+	char *real;
+
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) == 0)
+		return false;
+	if ((real = realpath(path, NULL)) != NULL)
+		is = strncmp(real, mounted, sizeof(mounted) - 1) != 0;
+	free(real);
+	return is;
+}
+
+/* First line of a file without its end, LF or CRLF, allocated; NULL with errno set. */
 static char *
 first_line(const char *path)
 {
@@ -30,6 +51,8 @@ first_line(const char *path)
 	n = getline(&line, &cap, f);
 	fclose(f);
 	if (n > 0 && line[n - 1] == '\n')
+		line[--n] = '\0';
+	if (n > 0 && line[n - 1] == '\r')
 		line[--n] = '\0';
 	if (n <= 0) {
 		free(line);
@@ -90,6 +113,12 @@ set_text(const struct conf_row *row, const char *v, FILE *err)
 		}
 	}
 	if (path != NULL) {
+		if (exposed(path)) {
+			fprintf(err,
+			    "%s: %s: others than its owner may read it; run: chmod 600 %s\n", file,
+			    path, path);
+			return -1;
+		}
 		if ((copy = first_line(path)) == NULL) {
 			fprintf(err, "%s: %s: %s\n", file, path, strerror(errno));
 			return -1;

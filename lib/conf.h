@@ -6,7 +6,7 @@
 
 enum conf_type {
 	CONF_TEXT,   /* out: char * */
-	CONF_SECRET, /* out: char *; NAME_FILE names a file whose first line it is */
+	CONF_SECRET, /* out: char *; NAME_FILE names a private file: its first line */
 	CONF_INT,    /* out: int, min to max */
 	CONF_CHOICE, /* out: int, index of the word in choices */
 };

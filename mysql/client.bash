@@ -3,6 +3,18 @@
 #
 # Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT with LOYALTY_DB_TLS_CA: set, the connection is
 # encrypted and the server's certificate and name verified, which each of the two clients wants told in its own way.
+
+# Print the password in file $1: its first line, without the end, LF or CRLF.  It is its owner's alone, but for what a
+# container engine mounts below /run/secrets.
+db_password() {
+	[[ -f $1 && -r $1 ]] || { echo "${0##*/}: error: no password file $1" >&2; return 1; }
+	case $(stat -L -c %a "$1"):$(readlink -f "$1") in
+	*00:* | 0:* | *:/run/secrets/*) ;;
+	*) echo "${0##*/}: error: others than its owner may read $1; run: chmod 600 $1" >&2; return 1 ;;
+	esac
+	head -n 1 "$1" | tr -d '\r'
+}
+
 db_client() {
 	# Which server it is, only the settings above tell: not the client's own variables, nor MySQL's ~/.mylogin.cnf.
 	unset MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_PWD MARIADB_HOST MARIADB_TCP_PORT MARIADB_UNIX_PORT

@@ -168,6 +168,8 @@ conf_names_every_fault(void)
 	forget();
 }
 
+static mode_t secret_mode = 0600;
+
 /* Load with a secret file of this content. */
 static int
 load_file(const char *content, size_t len)
@@ -179,6 +181,7 @@ load_file(const char *content, size_t len)
 	remove(path);
 	if ((f = fopen(path, "w")) == NULL || fwrite(content, 1, len, f) != len || fclose(f) != 0)
 		abort();
+	chmod(path, secret_mode);
 	snprintf(setting, sizeof(setting), "LOYALTY_T_SECRET_FILE=%s", path);
 	return LOAD(setting);
 }
@@ -191,6 +194,9 @@ conf_reads_the_first_line_of_a_secret_file(void)
 	    "two lines");
 	CHECK(load_file("s3cret", 6) == 0 && secret != NULL && strcmp(secret, "s3cret") == 0,
 	    "no line feed");
+	CHECK(load_file("s3cret\r\nsecond\r\n", 16) == 0 && secret != NULL
+		  && strcmp(secret, "s3cret") == 0,
+	    "CRLF");
 	CHECK(load_file("  \n", 3) == 0 && secret != NULL && strcmp(secret, "  ") == 0,
 	    "blanks are kept");
 	forget();
@@ -205,6 +211,12 @@ conf_refuses_bad_secret_files(void)
 	refused(
 	    LOAD("LOYALTY_T_SECRET_FILE=/nonexistent/x"), "LOYALTY_T_SECRET_FILE", "No such file");
 	refused(LOAD("LOYALTY_T_SECRET_FILE=/tmp"), "LOYALTY_T_SECRET_FILE", "/tmp");
+	refused(load_file("\r\n", 2), "LOYALTY_T_SECRET_FILE", "/secret");
+	for (secret_mode = 0644; secret_mode > 0600; secret_mode -= 004)
+		refused(load_file("s3cret\n", 7), "LOYALTY_T_SECRET_FILE", "chmod 600");
+	secret_mode = 0400;
+	CHECK(load_file("s3cret\n", 7) == 0, "%s", faults);
+	secret_mode = 0600;
 	forget();
 }
 
