@@ -22,7 +22,7 @@ import yaml
 # scope: ANY or RESTRICTED (which key), as the services print it; NONE: no key is needed.
 Route = namedtuple("Route", "method path scope")
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = ("get", "put", "post", "delete", "patch", "trace")  # HEAD and OPTIONS are everywhere: see check_everywhere
 PROBLEM = "application/problem+json"
 
 # Below this the public key is refused, whatever is there or isn't.
@@ -78,7 +78,7 @@ TYPES = {
     "null": lambda v: v is None,
 }
 
-ANNOTATIONS = {"description", "title", "default", "example", "examples", "deprecated"}
+ANNOTATIONS = {"discriminator", "description", "title", "default", "example", "examples", "deprecated"}
 
 # keyword: (types it speaks of, maker of its test)
 KEYWORDS = {
@@ -119,9 +119,20 @@ def _members(schema):
     return test
 
 
+def check_discriminator(schema):
+    """Each name of the mapping is the const of one branch, and required there: so generated types tell them apart."""
+    told = schema["discriminator"]
+    name = told["propertyName"]
+    consts = [branch["properties"][name]["const"] for branch in schema["oneOf"] if name in branch["required"]]
+    if len(consts) != len(schema["oneOf"]) or sorted(consts) != sorted(told["mapping"]):
+        raise ValueError(f"the discriminator {sorted(told['mapping'])} does not tell {sorted(consts)} apart")
+
+
 def compile_schema(schema):
     """A function that tells whether a value fits."""
     tests = []
+    if "discriminator" in schema:
+        check_discriminator(schema)
     kind = schema.get("type")
     if kind is not None:
         tests.append((object, TYPES[kind]))
@@ -306,12 +317,23 @@ class Path:
         return None, {405: self.refusal, 401: self.unauthorized, 403: self.forbidden}.get(status) or self.any.get(status)
 
 
+def check_everywhere(document):
+    """HEAD is described wherever GET is, with the same parameters and keys; OPTIONS everywhere, without a key."""
+    for path, item in document["paths"].items():
+        head, get, options = item.get("head"), item.get("get"), item.get("options")
+        if (head is None) != (get is None) or options is None or options.get("security") != []:
+            raise ValueError(f"{path}: HEAD goes with GET, OPTIONS with every path")
+        if get and any(head.get(name) != get.get(name) for name in ("parameters", "security")):
+            raise ValueError(f"{path}: HEAD has other parameters or keys than GET")
+
+
 class Spec:
     """The description in the file `path`.  Thread-safe."""
 
     def __init__(self, path):
         with open(path, encoding="utf-8") as file:
             document = _flat(yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        check_everywhere(document)
         self.document = document
         made = {}
 
