@@ -11,9 +11,9 @@ ROUNDS = int(os.environ.get("LOYALTY_ROUNDS", "30"))
 
 STAFF = {"key": "restricted"}
 
-NAMES_FINE = ["x", "x" * 200, "🛏" * 200, "Zoë “ü” <b>\\\"", "李小龍", " ", "a ", "O'Brien; --", "%_\\", "\ufffe\U0010ffff", "e\u0301"]
-NAMES_BAD = ["", "x" * 201, "🛏" * 201, None, 5, True, [], {}, "a\nb", "a\tb", "a\x00b", "a\x7fb", "a\x85b", "a\x9fb", "a\x1bb",
-             "a\u202eb", "a\u202a", "\u2066", "a\u2069b"]
+NAMES_FINE = ["x", "x" * 200, "🛏" * 200, "Zoë “ü” <b>\\\"", "李小龍", "a ", "O'Brien; --", "%_\\", "\ufffe\U0010ffff", "e\u0301"]
+NAMES_BAD = ["", " ", "\u00a0", "\u200b\ufeff", "x" * 201, "🛏" * 201, None, 5, True, [], {}, "a\nb", "a\tb", "a\x00b", "a\x7fb", "a\x85b",
+             "a\x9fb", "a\x1bb", "a\u202eb", "a\u202a", "\u2066", "a\u2069b"]
 REASONS_BAD = ["", "x" * 201, "🛏" * 201, None, 5, True, [], {}, "a\rb", "a\tb", "a\x7fb", "a\x85b", "a\x1bb", "\x01", "a\x9fb", "a\r\nb"]
 
 # Texts that are no JSON integer of 0 or more, and what comes of them in its place.
