@@ -54,7 +54,7 @@ answer_failed(struct req *rq, enum db_status st, bool write)
 	case DB_DOWN:
 		if (!write)
 			snprintf(rq->detail, sizeof(rq->detail),
-			    "The database is out of reach; try again.");
+			    "The database is unavailable. Try again.");
 		return PROB_UNAVAILABLE;
 	case DB_OK:
 	case DB_FAILED:

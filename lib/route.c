@@ -304,8 +304,7 @@ read_body(struct req *rq)
 	    || (encoding != NULL && *encoding != '\0' && strcasecmp(encoding, "identity") != 0))
 		return PROB_UNSUPPORTED_MEDIA_TYPE;
 	if ((why = json_read(rq->body, rq->body_len, &rq->json)) != NULL) {
-		snprintf(
-		    rq->detail, sizeof(rq->detail), "The body is not acceptable JSON: %s.", why);
+		snprintf(rq->detail, sizeof(rq->detail), "The body is not valid JSON: %s.", why);
 		return PROB_MALFORMED_JSON;
 	}
 	return PROB_NONE;

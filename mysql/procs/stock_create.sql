@@ -43,7 +43,7 @@ BEGIN
     SELECT id INTO v_taken FROM room WHERE id = p_id FOR UPDATE;
     IF v_taken IS NOT NULL THEN
       SET v_status = 409, v_problem = 'room-exists',
-          v_fields = CONCAT_WS(X'1F', p_request_id, 'There is a room with this id already.');
+          v_fields = CONCAT_WS(X'1F', p_request_id, 'A room with this id already exists.');
     ELSE
       INSERT INTO room (id, name, total_amount, available_amount, required_points, archived, reservable)
         VALUES (p_id, p_name, p_total, p_total, p_price, 0, p_total > 0);
