@@ -282,6 +282,12 @@ class Tests(unittest.TestCase):
         self.server.will_say(*[problem(429, "rate-limited")] * 20)
         _, err = self.run_tool("points", USER, "+1", "x", "--wait", "0", status=3)
         self.assertNotIn("unknown", err)
+        down = problem(503, "unavailable", detail="The database is unavailable. Nothing was changed. Try again.")
+        self.server.will_say(*[down] * 20)
+        _, err = self.run_tool("points", USER, "+1", "x", "--wait", "0", status=3)
+        self.assertNotIn("unknown", err)
+        self.server.will_say(Server.DROP, *[down] * 20)
+        self.run_tool("points", USER, "+1", "x", "--wait", "1", status=5)
         for status in (404, 301, 400):
             self.server.will_say((status, b"<html>", {}))
             _, err = self.run_tool("points", USER, "+1", "x", status=3)
