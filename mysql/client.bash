@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# client.bash - sourced by migrate and prune: `client`, and in `args` where the database is, for the account $1
+# client.bash - sourced by migrate, prune, backup and restore: `client`, in `where` how the account $1 reaches the database, and in
+# `args` that with how answers are to look
 #
 # Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT with LOYALTY_DB_TLS_CA: set, the connection is
 # encrypted and the server's certificate and name verified, which each of the two clients wants told in its own way.
@@ -20,17 +21,18 @@ db_client() {
 	unset MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_PWD MARIADB_HOST MARIADB_TCP_PORT MARIADB_UNIX_PORT
 	export MYSQL_TEST_LOGIN_FILE=/nonexistent
 	client=$(command -v mariadb || command -v mysql) || { echo "${0##*/}: neither the client mariadb nor mysql is here" >&2; exit 1; }
-	args=(--no-defaults --user="$1" --batch --skip-column-names --default-character-set=utf8mb4)
+	where=(--no-defaults --user="$1" --default-character-set=utf8mb4)
 	if [ -n "${LOYALTY_DB_SOCKET-}" ]; then
-		args+=(--socket="$LOYALTY_DB_SOCKET")
+		where+=(--socket="$LOYALTY_DB_SOCKET")
 	elif [ -n "${LOYALTY_DB_HOST-}" ]; then
-		args+=(--host="$LOYALTY_DB_HOST" --port="${LOYALTY_DB_PORT:-3306}" --protocol=tcp)
+		where+=(--host="$LOYALTY_DB_HOST" --port="${LOYALTY_DB_PORT:-3306}" --protocol=tcp)
 		if [ -n "${LOYALTY_DB_TLS_CA-}" ]; then
-			args+=(--ssl-ca="$LOYALTY_DB_TLS_CA")
+			where+=(--ssl-ca="$LOYALTY_DB_TLS_CA")
 			case $("$client" --version) in
-			*MariaDB*) args+=(--ssl-verify-server-cert) ;;
-			*) args+=(--ssl-mode=VERIFY_IDENTITY) ;;
+			*MariaDB*) where+=(--ssl-verify-server-cert) ;;
+			*) where+=(--ssl-mode=VERIFY_IDENTITY) ;;
 			esac
 		fi
 	fi
+	args=("${where[@]}" --batch --skip-column-names)
 }
