@@ -15,11 +15,15 @@ GRANT SELECT, INSERT, UPDATE ON loyalty.metric_request TO 'loyalty_definer'@'loc
 GRANT SELECT, INSERT, UPDATE ON loyalty.metric_retry TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.metric_log TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty.schema_info TO 'loyalty_definer'@'localhost';
+GRANT SELECT, UPDATE ON loyalty.service_ready TO 'loyalty_definer'@'localhost';
+GRANT SELECT ON loyalty.fold_map TO 'loyalty_definer'@'localhost';
 GRANT EXECUTE ON loyalty.* TO 'loyalty_definer'@'localhost';
 
 GRANT SELECT ON loyalty_history.room_history TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty_history.reservation_history TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty_history.points_history TO 'loyalty_definer'@'localhost';
+GRANT SELECT ON loyalty_history.user_history TO 'loyalty_definer'@'localhost';
+GRANT SELECT ON loyalty_history.outbox_history TO 'loyalty_definer'@'localhost';
 GRANT TRIGGER ON loyalty.* TO 'loyalty_trigger'@'localhost';
 GRANT SELECT ON loyalty.room TO 'loyalty_trigger'@'localhost';
 GRANT SELECT ON loyalty.user TO 'loyalty_trigger'@'localhost';
@@ -28,3 +32,5 @@ GRANT SELECT, INSERT ON loyalty.outbox TO 'loyalty_trigger'@'localhost';
 GRANT INSERT ON loyalty_history.room_history TO 'loyalty_trigger'@'localhost';
 GRANT INSERT ON loyalty_history.reservation_history TO 'loyalty_trigger'@'localhost';
 GRANT INSERT ON loyalty_history.points_history TO 'loyalty_trigger'@'localhost';
+GRANT INSERT ON loyalty_history.user_history TO 'loyalty_trigger'@'localhost';
+GRANT INSERT ON loyalty_history.outbox_history TO 'loyalty_trigger'@'localhost';

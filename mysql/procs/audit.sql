@@ -13,6 +13,7 @@
 --   balance-bounds           0 to 2^53 - 1
 --   points-history-chain     as of rooms; to = from + delta, delta is not 0
 --   points-history-complete  each taking and each refund has one row, of its request; no other row names a reservation
+--   user-history-chain       each row begins where the account's row before it ended; the last ends at the account
 --   reservation-history-chain  legal steps, one after the other; the last ends at the reservation
 --   reservation-references   room and user are there
 --   reservation-points       the price was the room's; only an approval may have lowered it
@@ -21,6 +22,7 @@
 --   outbox-pruned            as many changes lack their mail as prune has counted
 --   outbox-state             times fit the status: nothing PENDING is forgotten, nothing SENT is due
 --   outbox-order             mails of one reservation wait for each other and went in order
+--   outbox-history           each mail that staff queued again has its row
 --   actor-request            every history row and mail names who did it, and in which request
 --
 -- Mails that prune took are known by their number only: outbox_pruned.pruned.  Where more changes lack their
@@ -61,7 +63,7 @@ BEGIN
   DECLARE v_most INT DEFAULT LEAST(GREATEST(COALESCE(p_most, 100), 0), 10000);
   DECLARE v_rows INT DEFAULT v_most + 1;
   DECLARE v_rooms, v_users, v_reservations, v_outbox BIGINT;
-  DECLARE v_room_rows, v_reservation_rows, v_points_rows, v_staff_rows BIGINT;
+  DECLARE v_room_rows, v_reservation_rows, v_points_rows, v_staff_rows, v_user_rows, v_retries BIGINT;
   DECLARE v_reservations_missing, v_reservations_extra, v_rooms_missing, v_rooms_extra BIGINT;
   DECLARE v_missing, v_lost, v_pruned, v_highest, v_kept, v_latest BIGINT;
   DECLARE v_since DATETIME(6);
@@ -84,6 +86,8 @@ BEGIN
   SELECT COUNT(*) INTO v_outbox FROM outbox;
   SELECT COUNT(*) INTO v_reservation_rows FROM loyalty_history.reservation_history;
   SELECT COUNT(*) INTO v_points_rows FROM loyalty_history.points_history;
+  SELECT COUNT(*) INTO v_user_rows FROM loyalty_history.user_history;
+  SELECT COUNT(*) INTO v_retries FROM loyalty_history.outbox_history;
   SELECT COUNT(*), COALESCE(SUM(from_total IS NULL OR from_total <> to_total OR from_archived <> to_archived), 0)
     INTO v_room_rows, v_staff_rows FROM loyalty_history.room_history;
 
@@ -271,6 +275,28 @@ BEGIN
     GROUP BY reservation_id, delta, doing HAVING SUM(side) <> 0 LIMIT v_most)
   ORDER BY violation;
 
+  -- Accounts' names and roles change seldom, so what is before a row is looked up.
+  SELECT 'user-history-chain' AS name, v_user_rows AS checked, NULL AS violation
+  UNION ALL
+  (SELECT 'user-history-chain', 0, LEFT(CONCAT('user_history row ', h.id, ' of user ', audit_uuid(h.user_id), ' goes from ',
+      COALESCE(CONCAT_WS(' ', h.from_role, h.from_name), 'nothing'), ' to ', h.to_role, ' ', h.to_name,
+      IF(p.id IS NULL, ', and is the first', CONCAT(', and row ', p.id, ' before it ended at ', p.to_role, ' ', p.to_name))), 500)
+    FROM loyalty_history.user_history h
+      LEFT JOIN loyalty_history.user_history p ON p.id = (SELECT MAX(b.id) FROM loyalty_history.user_history b
+        WHERE b.user_id = h.user_id AND b.id < h.id)
+    WHERE NOT (h.from_role <=> p.to_role AND CAST(h.from_name AS BINARY) <=> CAST(p.to_name AS BINARY))
+      OR (h.from_role <=> h.to_role AND CAST(h.from_name AS BINARY) <=> CAST(h.to_name AS BINARY)) LIMIT v_most)
+  UNION ALL
+  (SELECT 'user-history-chain', 0, LEFT(CONCAT('user ', audit_uuid(l.user_id), COALESCE(CONCAT(' is ', u.role, ' ', u.name), ' is not there'),
+      ', but the last user_history row ', h.id, ' ended at ', h.to_role, ' ', h.to_name), 500)
+    FROM (SELECT user_id, MAX(id) AS id FROM loyalty_history.user_history GROUP BY user_id) l
+      STRAIGHT_JOIN loyalty_history.user_history h ON h.id = l.id LEFT JOIN user u ON u.id = l.user_id
+    WHERE NOT (u.role <=> h.to_role AND CAST(u.name AS BINARY) <=> CAST(h.to_name AS BINARY)) LIMIT v_most)
+  UNION ALL
+  (SELECT 'user-history-chain', 0, LEFT(CONCAT('user ', audit_uuid(u.id), ' is ', u.role, ' ', u.name, ', but has no user_history row'), 500)
+    FROM user u WHERE NOT EXISTS (SELECT 1 FROM loyalty_history.user_history h WHERE h.user_id = u.id) LIMIT v_most)
+  ORDER BY violation LIMIT v_rows;
+
   -- Reservations.  The legal ways are few, so each is one string.
   SELECT 'reservation-history-chain' AS name, v_reservation_rows AS checked, NULL AS violation
   UNION ALL
@@ -429,8 +455,20 @@ BEGIN
       AND o.created_at >= e.created_at AND o.sent_at >= o.created_at LIMIT v_most)
   ORDER BY violation LIMIT v_rows;
 
+  SELECT 'outbox-history' AS name, v_outbox AS checked, NULL AS violation
+  UNION ALL
+  (SELECT 'outbox-history', 0, LEFT(CONCAT('outbox row ', o.id, ' was queued again at ', o.queued_at, ', but has no outbox_history row of that'), 500)
+    FROM outbox o WHERE o.queued_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM loyalty_history.outbox_history h
+      WHERE h.outbox_id = o.id AND h.changed_at = o.queued_at AND h.from_status = 'DEAD' AND h.to_status = 'PENDING') LIMIT v_most)
+  UNION ALL
+  (SELECT 'outbox-history', 0, LEFT(CONCAT('outbox_history row ', h.id, ' says that outbox row ', o.id, ' was queued again at ', h.changed_at,
+      ', which it says was ', COALESCE(o.queued_at, 'never')), 500)
+    FROM loyalty_history.outbox_history h STRAIGHT_JOIN outbox o ON o.id = h.outbox_id
+    WHERE o.queued_at IS NULL OR NOT EXISTS (SELECT 1 FROM loyalty_history.outbox_history l WHERE l.outbox_id = o.id AND l.changed_at = o.queued_at) LIMIT v_most)
+  ORDER BY violation LIMIT v_rows;
+
   -- The collation pads: blanks alone are equal to ''.
-  SELECT 'actor-request' AS name, v_room_rows + v_reservation_rows + v_points_rows + v_outbox AS checked, NULL AS violation
+  SELECT 'actor-request' AS name, v_room_rows + v_reservation_rows + v_points_rows + v_user_rows + v_retries + v_outbox AS checked, NULL AS violation
   UNION ALL
   (SELECT 'actor-request', 0, CONCAT('room_history row ', id, ' of room ', audit_uuid(room_id), ' has no actor or no request id')
     FROM loyalty_history.room_history WHERE actor = '' OR request_id = '' LIMIT v_most)
@@ -440,6 +478,12 @@ BEGIN
   UNION ALL
   (SELECT 'actor-request', 0, CONCAT('points_history row ', id, ' of user ', audit_uuid(user_id), ' has no actor or no request id')
     FROM loyalty_history.points_history WHERE actor = '' OR request_id = '' LIMIT v_most)
+  UNION ALL
+  (SELECT 'actor-request', 0, CONCAT('user_history row ', id, ' of user ', audit_uuid(user_id), ' has no actor or no request id')
+    FROM loyalty_history.user_history WHERE actor = '' OR request_id = '' LIMIT v_most)
+  UNION ALL
+  (SELECT 'actor-request', 0, CONCAT('outbox_history row ', id, ' of outbox row ', outbox_id, ' has no actor or no request id')
+    FROM loyalty_history.outbox_history WHERE actor = '' OR request_id = '' LIMIT v_most)
   UNION ALL
   (SELECT 'actor-request', 0, CONCAT('outbox row ', id, ' of room ', audit_uuid(room_id), ' has no actor or no request id')
     FROM outbox WHERE actor = '' OR request_id = '' LIMIT v_most)

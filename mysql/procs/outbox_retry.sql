@@ -1,4 +1,5 @@
--- POST /v1/admin/outbox/{id}/retry: a DEAD mail is due again, now, with a new lifetime.
+-- POST /v1/admin/outbox/{id}/retry: a DEAD mail is due again, now, with a new lifetime; the trigger writes down
+-- who asked for that.
 --
 -- 200; 404 not-found; 409 invalid-transition of any other; 422 idempotency-key-reused.
 -- It goes before the later mails of its reservation that nobody has at hand, and behind the earlier ones:
@@ -27,6 +28,7 @@ BEGIN
     RESIGNAL;
   END;
 
+  SET @loyalty_actor = p_actor, @loyalty_request_id = p_request_id;
   START TRANSACTION;
   SELECT status, reservation_id INTO v_was, v_reservation FROM outbox WHERE id = p_id FOR UPDATE;
   decide: BEGIN

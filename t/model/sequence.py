@@ -11,6 +11,7 @@ that its rooms and users come first; rows of others are left out of the comparis
 
 import re
 import time
+import unicodedata
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
@@ -28,6 +29,11 @@ class Mismatch(Exception):
 def expect(condition, what, *more):
     if not condition:
         raise Mismatch(what + "".join(f"\n    {m}" for m in more))
+
+
+def fold(text):
+    """How a search compares: case and accents folded, all else exact."""
+    return "".join(c.lower() for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
 
 
 def stamp(at):
@@ -351,7 +357,7 @@ class Player:
         users, target = self.world.users, "/v1/admin/users"
         if s["filter"] < 0.3:
             target += "?q=" + quote(s["part"], safe="")
-            users = {i: u for i, u in users.items() if s["part"].casefold() in u.name.casefold()}
+            users = {i: u for i, u in users.items() if fold(s["part"]) in fold(u.name)}
         self.by_id(s, target, account_shape, users, all_pages)
 
     def reservation_list(self, s):

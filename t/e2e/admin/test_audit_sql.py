@@ -10,11 +10,11 @@ import pymysql
 import pytest
 
 CHECKS = ["room-stock", "room-bounds", "room-history-chain", "room-history-complete", "balance-sum", "balance-bounds",
-          "points-history-chain", "points-history-complete", "reservation-history-chain", "reservation-references",
+          "points-history-chain", "points-history-complete", "user-history-chain", "reservation-history-chain", "reservation-references",
           "reservation-points", "outbox-reservations", "outbox-rooms", "outbox-pruned", "outbox-state", "outbox-order",
-          "actor-request"]
-ROOM, RESERVATION, POINTS = (f"loyalty_history.{name}_history" for name in ("room", "reservation", "points"))
-TABLES = ["loyalty.room", "loyalty.user", "loyalty.reservation", "loyalty.outbox", "loyalty.outbox_pruned", ROOM, RESERVATION, POINTS]
+          "outbox-history", "actor-request"]
+ROOM, RESERVATION, POINTS, USER, RETRY = (f"loyalty_history.{name}_history" for name in ("room", "reservation", "points", "user", "outbox"))
+TABLES = ["loyalty.room", "loyalty.user", "loyalty.reservation", "loyalty.outbox", "loyalty.outbox_pruned", ROOM, RESERVATION, POINTS, USER, RETRY]
 AGAIN = {1020, 1062, 1205, 1213}
 
 
@@ -291,7 +291,30 @@ def balance_negative(w, c):
 def account_with_points_from_nowhere(w, c):
     user = w.id()
     c.execute("INSERT INTO loyalty.user VALUES (%s, 'X', 'USER', 12)", (user,))
-    return {"balance-sum": text(user), "points-history-chain": f"user {text(user)} has 12 points, but no points_history row"}
+    return {"balance-sum": text(user), "points-history-chain": f"user {text(user)} has 12 points, but no points_history row",
+            "user-history-chain": f"user {text(user)} is USER X, but has no user_history row"}
+
+
+def account_renamed_past_the_history(w, c):
+    c.execute("UPDATE loyalty.user SET name = CONCAT(name, ' ') WHERE id = %s", (w.rich,))
+    return {"user-history-chain": f"user {text(w.rich)} is USER Somebody , but the last"}
+
+
+def user_row_begins_elsewhere(w, c):
+    c.execute(f"UPDATE {USER} SET from_name = 'Nobody', from_role = 'USER' WHERE user_id = %s", (w.poor,))
+    return {"user-history-chain": f"of user {text(w.poor)} goes from USER Nobody to USER Somebody, and is the first"}
+
+
+def mail_queued_again_by_nobody(w, c):
+    mail = w.mail(w.rejected, "REJECTED")
+    c.execute("UPDATE loyalty.outbox SET queued_at = UTC_TIMESTAMP(6) WHERE id = %s", (mail,))
+    return {"outbox-history": f"outbox row {mail} was queued again at"}
+
+
+def retry_of_what_was_not_queued_again(w, c):
+    mail = w.mail(w.rejected, "REJECTED")
+    c.execute(f"INSERT INTO {RETRY} VALUES (1000, %s, 'DEAD', 'PENDING', 'x', '', UTC_TIMESTAMP(6))", (mail,))
+    return {"outbox-history": f"outbox_history row 1000 says that outbox row {mail}", "actor-request": "outbox_history row 1000 "}
 
 
 def points_row_moved(w, c):
@@ -400,7 +423,8 @@ def reservation_of_no_room(w, c):
 
 def account_lost(w, c):
     c.execute("DELETE FROM loyalty.user WHERE id = %s", (w.rich,))
-    return {"reservation-references": f"user {text(w.rich)} is not there", "points-history-chain": f"user {text(w.rich)} is not there"}
+    return {"reservation-references": f"user {text(w.rich)} is not there", "points-history-chain": f"user {text(w.rich)} is not there",
+            "user-history-chain": f"user {text(w.rich)} is not there"}
 
 
 def price_that_never_was(w, c):
@@ -516,7 +540,8 @@ def nobody_is_in_a_mail(w, c):
 PLANTS = [unit_lost, status_without_its_unit, flag_wrong, amount_negative, room_renamed_past_the_history, room_without_history,
           room_row_begins_elsewhere, room_row_half_a_beginning, room_rows_in_another_order, room_row_lost, room_row_twice,
           room_row_of_two_units, room_row_of_no_reservation, room_row_of_another_request, balance_raised, balance_negative,
-          account_with_points_from_nowhere, points_row_moved, points_row_with_a_wrong_delta, points_row_lost, refunded_twice,
+          account_with_points_from_nowhere, account_renamed_past_the_history, user_row_begins_elsewhere, mail_queued_again_by_nobody,
+          retry_of_what_was_not_queued_again, points_row_moved, points_row_with_a_wrong_delta, points_row_lost, refunded_twice,
           points_taken_for_what_is_pending, points_row_of_no_reservation, status_past_the_history, step_illegal,
           reservation_row_lost, reservation_row_twice, reservation_rows_in_another_order, reservation_without_history,
           reservation_lost, reservation_of_nobody, reservation_of_no_room, account_lost, price_that_never_was, price_not_paid,
@@ -598,6 +623,8 @@ def test_staff_may_send_a_dead_mail_out_of_order(world):
     world.send()
     world.do("admin", "outbox_retry", first)
     fine(world.audit())
+    assert world.sql(f"SELECT outbox_id, from_status, to_status, actor, request_id FROM {RETRY} ORDER BY id DESC LIMIT 1") == [
+        (first, "DEAD", "PENDING", "restricted", f"world-{world.requests}")]
     world.send()
     rows = world.sql("SELECT status, sent_at FROM loyalty.outbox WHERE reservation_id = %s ORDER BY id", (reservation,))
     assert [row[0] for row in rows] == ["SENT", "SENT"] and rows[0][1] > rows[1][1]

@@ -176,15 +176,18 @@ def test_retry_gives_a_mail_a_new_lifetime(stack, api, quiet):
     stack.sql("UPDATE loyalty.outbox SET lease_owner = NULL, due_at = next_attempt_at WHERE status = 'PENDING' AND lease_owner IS NOT NULL")
 
 
-def test_retry_changes_nothing_but_the_mail(stack, api, quiet):
+def test_retry_changes_nothing_but_the_mail_and_writes_down_who_asked(stack, api, quiet):
     stack.start("notifier")
     _, id_ = dead(stack)
     stack.stop("notifier")
     statement = "SELECT * FROM loyalty.outbox WHERE id = %s"
     tables, (mail,) = stack.snapshot(delivery=True), stack.sql(statement, (id_,), dicts=True)
-    assert retry(api, id_).status == 200
+    a = retry(api, id_, actor="Mel")
+    assert a.status == 200
     now, (then,) = stack.snapshot(delivery=True), stack.sql(statement, (id_,), dicts=True)
-    assert {t for t in now if now[t] != tables[t]} == {"loyalty.outbox"}
+    assert {t for t in now if now[t] != tables[t]} == {"loyalty.outbox", "loyalty_history.outbox_history"}
+    (actor, request, at), = stack.sql("SELECT actor, request_id, changed_at FROM loyalty_history.outbox_history WHERE outbox_id = %s", (id_,))
+    assert "Mel" in actor and request == a.header("X-Request-Id") and at == then["queued_at"]
     assert {c for c in mail if mail[c] != then[c]} == {"status", "due_at", "next_attempt_at", "queued_at"}
 
 

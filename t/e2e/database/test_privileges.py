@@ -3,19 +3,22 @@
 import os
 import pwd
 import re
+import uuid
 
 import pymysql
 import pytest
 
+from stack import User
+
 ACCOUNTS = ["rooms", "points", "admin", "notifier", "prune"]
-METRICS = {"metrics_add", "metrics_log", "metrics_retry"}
+METRICS = {"metrics_add", "metrics_log", "metrics_retry", "ready"}
 OWN = {
     "rooms": METRICS | {"room_list", "room_get", "reservation_create", "reservation_get", "reservation_list", "reservation_cancel", "schema_version"},
     "points": METRICS | {"points_get", "points_adjust", "schema_version"},
     "admin": METRICS | {"audit", "history_points", "history_reservations", "history_rooms", "metrics_get", "outbox_list", "outbox_retry",
                         "reservation_approve", "reservation_reject", "reservation_release", "stock_change", "stock_create", "stock_get",
                         "stock_list", "user_get", "user_list", "user_put", "schema_version"},
-    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_release", "schema_version"},
+    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_release", "schema_version", "ready"},
     "prune": {"prune", "schema_version"},
 }
 DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1410, 1419, 1095, 1698, 4151}
@@ -76,6 +79,38 @@ def test_account_calls_its_own_procedures_and_no_other(stack, account):
     with account.cursor() as c:
         c.execute("CALL loyalty.schema_version()")
         assert c.fetchall()
+
+
+def test_metrics_are_the_callers_own_and_never_negative(stack, account):
+    """Neither another service's, nor less than was counted."""
+    if account.name not in ("rooms", "points", "admin"):
+        return
+    before = stack.sql("SELECT service, retries FROM loyalty.metric_retry WHERE retries < 0 OR service NOT IN ('cgi-rooms', 'cgi-points', 'cgi-admin')")
+    other = "points" if account.name != "points" else "rooms"
+    own = f"'cgi-{account.name}', 'GET', '/test', 299"
+    zeros = ", ".join(["0"] * 13)
+    for statement in (f"metrics_retry('cgi-{other}', 1)", f"metrics_retry('cgi-{account.name}', -1)", f"metrics_retry('cgi-{account.name}', NULL)",
+                      "metrics_retry('nobody', 1)", f"metrics_add('cgi-{other}', 'GET', '/test', 299, 1, {zeros})",
+                      f"metrics_add({own}, -1, {zeros})", f"metrics_add({own}, 1, {zeros[:-1]}-1)", f"metrics_add({own}, NULL, {zeros})"):
+        with account.cursor() as c, pytest.raises(pymysql.err.MySQLError) as told:
+            c.execute(f"CALL loyalty.{statement}")
+        assert told.value.args[0] == 1644, (statement, told.value)
+    with account.cursor() as c:
+        c.execute(f"CALL loyalty.metrics_retry('cgi-{account.name}', 0)")
+    assert stack.value("SELECT COUNT(*) FROM loyalty.metric_request WHERE route = '/test'") == 0
+    assert not before
+
+
+def test_ready_writes_the_callers_row_and_tells_the_version(stack, account):
+    if account.name == "prune":
+        return denied(account, "CALL loyalty.ready()")
+    at = "SELECT service, looked_at FROM loyalty.service_ready"
+    before = dict(stack.sql(at))
+    with account.cursor() as c:
+        c.execute("CALL loyalty.ready()")
+        assert c.fetchall() == ((stack.value("SELECT version FROM loyalty.schema_info"),),)
+    after = dict(stack.sql(at))
+    assert after[account.name] > before[account.name] and set(after) == {"rooms", "points", "admin", "notifier"}
 
 
 def test_account_has_no_other_right(stack, account):
@@ -155,6 +190,22 @@ def test_history_and_outbox_are_written_by_triggers_alone(stack):
         assert definer.startswith("loyalty_definer@") and kind == "DEFINER", (name, definer)
 
 
+def test_who_made_renamed_or_promoted_an_account_is_kept(stack):
+    user = str(uuid.uuid4())
+    how = {"key": "restricted", "actor": "Mel"}
+    made = stack.api.put(f"/v1/admin/users/{user}", {"name": "Zoë", "role": "USER"}, **how)
+    renamed = stack.api.put(f"/v1/admin/users/{user}", {"name": "Zoe", "role": "USER"}, **how)
+    assert stack.api.put(f"/v1/admin/users/{user}", {"name": "Zoe", "role": "USER"}, **how).status == 200
+    promoted = stack.api.put(f"/v1/admin/users/{user}", {"name": "Zoe", "role": "ADMIN"}, **how)
+    stack.adjust(User(user, "Zoe", "ADMIN", 0), 5)
+    assert [made.status, renamed.status, promoted.status] == [201, 200, 200]
+    rows = stack.sql("SELECT from_name, from_role, to_name, to_role, actor, request_id FROM loyalty_history.user_history"
+                     " WHERE user_id = UNHEX(REPLACE(%s, '-', '')) ORDER BY id", (user,))
+    ids = [a.header("X-Request-Id") for a in (made, renamed, promoted)]
+    assert [r[:4] for r in rows] == [(None, None, "Zoë", "USER"), ("Zoë", "USER", "Zoe", "USER"), ("Zoe", "USER", "Zoe", "ADMIN")]
+    assert [r[5] for r in rows] == ids and all("Mel" in r[4] for r in rows)
+
+
 def test_direct_changes_by_the_root_still_leave_their_history(stack):
     """Whoever changes a row, the triggers see it."""
     room, user = stack.room(total=3, price=5), stack.user(points=5)
@@ -166,6 +217,8 @@ def test_direct_changes_by_the_root_still_leave_their_history(stack):
     assert rows == 4 and len(stack.points_history(user)) == 2
     stack.sql("UPDATE loyalty.room SET name = name, total_amount = 4 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
     stack.sql("UPDATE loyalty.user SET name = 'other' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
+    stack.sql("UPDATE loyalty.user SET name = 'other ' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
+    assert stack.value("SELECT COUNT(*) FROM loyalty_history.user_history WHERE user_id = UNHEX(REPLACE(%s, '-', ''))", (user.id,)) == 3
     assert stack.value("SELECT COUNT(*) FROM loyalty_history.room_history WHERE room_id = UNHEX(REPLACE(%s, '-', ''))", (room.id,)) == 4
     assert len(stack.points_history(user)) == 2
     stack.check_invariants()
@@ -253,4 +306,4 @@ def test_tables_are_innodb_with_primary_keys_and_one_collation(stack):
         assert stack.value("SELECT COUNT(*) FROM information_schema.table_constraints WHERE table_schema = %s AND table_name = %s"
                            " AND constraint_type = 'PRIMARY KEY'", (schema, table)) == 1, table
     assert {c for c, in stack.sql("SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema IN ('loyalty', 'loyalty_history')"
-                                  " AND collation_name IS NOT NULL")} == {"utf8mb4_bin"}
+                                  " AND collation_name IS NOT NULL AND column_name <> 'recipients'")} == {"utf8mb4_bin"}
