@@ -325,3 +325,31 @@ def test_connection_survives_refusals(stack, api):
         api.request("PUT", "/v1/rooms", body=b"{}", wire=wire).is_problem(405, "method-not-allowed")
         assert api.get("/v1/rooms?limit=1", wire=wire).status == 200
     wire.close()
+
+
+def plain(stack, request):
+    """An answer to plain HTTP on the port for HTTPS: (status, headers, body)."""
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as s:
+        s.sendall(request.encode())
+        data = b""
+        while (part := s.recv(65536)):
+            data += part
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    return int(lines[0].split()[1]), {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines[1:])}, body
+
+
+def test_plain_http_is_told_that_the_port_speaks_https(stack):
+    for line in ("GET /v1/rooms", "POST /v1/reservations", "GET /", "GET /healthz", "POST /console/sign-in", "GET /consolex", "TRACE /v1/rooms"):
+        status, headers, body = plain(stack, f"{line} HTTP/1.1\r\nHost: localhost:{stack.port}\r\nConnection: close\r\n\r\n")
+        told = json.loads(body)
+        assert (status, told["type"], told["status"]) == (400, "/problems/bad-request", 400) and "HTTPS" in told["detail"], (line, told)
+        assert headers["content-type"] == "application/problem+json" and headers["x-request-id"] == told["request_id"]
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/", "/console/guests?q=a%20b"])
+def test_browser_on_its_way_to_the_console_is_sent_on_to_https(stack, path):
+    for method in ("GET", "HEAD"):
+        status, headers, _ = plain(stack, f"{method} {path} HTTP/1.1\r\nHost: localhost:{stack.port}\r\nConnection: close\r\n\r\n")
+        assert (status, headers["location"]) == (308, f"https://localhost:{stack.port}{path}"), headers
+    assert plain(stack, f"GET {path} HTTP/1.0\r\n\r\n")[0] == 400, "it did not say by what name it called us"

@@ -98,6 +98,47 @@ def test_E079_basic_beside_a_valid_key_is_401(stack, api):
         a.is_problem(401, "unauthorized")
 
 
+def forms(key):
+    """The key as it is, and percent-encoded: all of it in either case, and here and there."""
+    return [key, "".join(f"%{ord(c):02x}" for c in key), "".join(f"%{ord(c):02X}" for c in key),
+            "".join(f"%{ord(c):02X}" if i % 3 else c for i, c in enumerate(key))]
+
+
+@pytest.mark.parametrize("valid", ["public", "restricted"])
+@pytest.mark.parametrize("strayed", ["public", "restricted"])
+def test_E079_key_anywhere_else_is_401_beside_a_valid_one_too(stack, api, strayed, valid):
+    """Else it would stand in histories, mails and logs for ever."""
+    room, user = stack.room(), stack.user(points=1000)
+    body = {"room_id": room.id, "user": {"id": user.id}}
+    ids = []
+    with stack.unchanged():
+        for key in forms(stack.keys[strayed]):
+            for how in ({"actor": key}, {"actor": f"Jane+{key}+Doe"}, {"idem": key}, {"headers": [("Cookie", f"a=b; k={key}")]},
+                        {"headers": [("Referer", f"https://x/?{key}")]}, {"headers": [("User-Agent", f"curl {key}")]}, {"request_id": key, "check": False}):
+                a = api.request("POST", "/v1/reservations", body, key=valid, **how).is_problem(401, "unauthorized")
+                assert "in a place other than" in a.json["detail"]
+                ids.append(a.request_id)
+            for target in (f"/v1/rooms?q={key}", f"/v1/rooms/{key}", f"/v1/users/{key}/points", f"/v1/rooms?limit=1&{key}"):
+                ids.append(api.get(target, key=valid).is_problem(401, "unauthorized").request_id)
+            for target in (f"/console/?q={key}", f"/console/guests/{key}"):
+                a = api.request("GET", target, key=None, check=False)
+                assert a.status == 400 and b"sign-in page alone" in a.body and a.header("Content-Type").startswith("text/html"), a
+                ids.append(a.request_id)
+    time.sleep(1.3)  # nginx writes its log once a second
+    for file, data in stack.all_logs().items():
+        for key in forms(stack.keys[strayed]):
+            assert key.encode() not in data, f"{file} has a key"
+    for id_ in ids:
+        assert id_ not in forms(stack.keys[strayed]) and not id_.startswith(stack.keys[strayed])
+
+
+def test_E079_what_only_resembles_a_key_is_fine(stack, api):
+    key = stack.keys["restricted"]
+    a = stack.reserve(stack.room(), stack.user(points=1000), key="restricted", actor=key[:-1], idem=key[1:])
+    assert a.status == 201
+    assert api.get("/v1/rooms?limit=1", headers=[("Cookie", f"k={key.swapcase()}"), ("User-Agent", key[::-1])]).status == 200
+
+
 def test_E079_no_key_is_ever_logged(stack, api):
     """A last walk over all places where a client may have put a key by mistake, then every log byte."""
     for name, key in stack.keys.items():
