@@ -133,12 +133,10 @@ final class Sessions
 		$this->clean();
 	}
 
-	/** Signed out, on every instance. */
-	public function end(Session $session): void
+	/** Signed out, on every instance.  Whether it is: the folder may no longer be what it was at the start. */
+	public function end(Session $session): bool
 	{
-		if ($session->id !== null) {
-			$this->remove($this->path($session->id));
-		}
+		return $session->id === null || $this->remove($this->path($session->id));
 	}
 
 	/**
@@ -196,15 +194,17 @@ final class Sessions
 		return "$this->folder/" . hash('sha256', $id);
 	}
 
-	private function remove(string $file): void
+	private function remove(string $file): bool
 	{
 		try {
-			unlink($file);
+			return unlink($file);
 		} catch (\ErrorException $e) {
 			clearstatcache();
-			if (is_file($file)) {
-				Log::write('error', '', 'a session cannot be removed: ' . $e->getMessage());
+			if (!file_exists($file)) {
+				return true; // somebody else has done it
 			}
+			Log::write('error', '', 'a session cannot be removed: ' . $e->getMessage());
+			return false;
 		}
 	}
 }

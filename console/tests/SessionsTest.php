@@ -83,6 +83,17 @@ final class SessionsTest extends TestCase
 		$this->assertSame([false, null, true], [$opened->isSignedIn(), $opened->key, $opened->expired]);
 	}
 
+	public function testASessionThatCannotBeRemovedIsNotSaidToHaveEnded(): void
+	{
+		$session = $this->store(5000)->start(self::KEY, self::NAME);
+		$file = "$this->folder/" . hash('sha256', $session->id);
+		rename($file, "$file-away");
+		mkdir($file); // as little removable as a file in a folder that has become read-only
+		$this->assertFalse($this->store(5000)->end($session));
+		rmdir($file);
+		$this->assertTrue($this->store(5000)->end($session), 'it is gone, whoever did it');
+	}
+
 	public function testAPageThatWasUnderWayBringsNoSessionBack(): void
 	{
 		$value = $this->signIn(5000);

@@ -108,10 +108,13 @@ final class SignIn extends Page
 
 	public function leave(): Response
 	{
+		if (!$this->c->sessions->end($this->c->session)) {
+			return $this->c->page('refused.twig', ['why' => 'You are still signed in: the console cannot remove sessions at the moment. '
+				. 'Whoever runs the console finds the reason in its log.'], 503);
+		}
 		if ($this->c->session->isSignedIn()) {
 			Log::write('info', $this->c->request->id, "{$this->c->session->name} signed out");
 		}
-		$this->c->sessions->end($this->c->session);
 		return $this->c->done('/console/sign-in', 'You are signed out.')->withCookie(Session::noCookie());
 	}
 }
