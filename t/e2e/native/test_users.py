@@ -72,5 +72,7 @@ def test_a_folder_below_one_that_is_closed_to_others_works(make_stack, tmp_path)
         assert "LOYALTY_CONSOLE_WORKERS=3" in (s.var / "env").read_text()
         assert s.var.is_symlink() == (os.getuid() == 0)
         place = s.var.resolve()
+        s.close_db()
+        assert s.native("down") == ""
     if place != closed / "var":
         subprocess.run(["rm", "-rf", str(place)], check=True)
