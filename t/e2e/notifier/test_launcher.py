@@ -7,13 +7,13 @@ from stack import until
 
 
 def environment(stack):
-    pid, = stack.pids("notifier")
+    pid = stack.pids("notifier")[0]
     return dict(line.split("=", 1) for line in Path(f"/proc/{pid}/environ").read_text().split("\0") if line)
 
 
 def test_only_the_own_mailbox_gets_mail_in_plain_text(stack):
     stack.drained()
-    assert environment(stack)["LOYALTY_SMTP_TLS"] == "off"
+    until(lambda: environment(stack).get("LOYALTY_SMTP_TLS") == "off", 5, what="off, in the notifier's environment")
     relay = Relay().up()  # without STARTTLS
     try:
         stack.set_env(LOYALTY_SMTP_HOST=f"127.0.0.1:{relay.port}")
