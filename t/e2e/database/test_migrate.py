@@ -296,6 +296,37 @@ def test_bad_password_file_is_refused_before_anything_is_done(stack, tmp_path, f
     assert stack.adjust(stack.user(), 1).status == 201
 
 
+def test_a_servers_policy_for_passwords_is_met_and_what_does_not_meet_it_is_not_printed(stack, tmp_path):
+    """The locked definers have a password too, with every class of characters: servers with a policy refuse an account without one."""
+    for file in (stack.var / "secrets").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    mysql = "MariaDB" not in stack.value("SELECT VERSION()")
+    column, table = ("authentication_string", "mysql.user") if mysql else ("JSON_VALUE(Priv, '$.authentication_string')", "mysql.global_priv")
+    kept = dict(stack.sql(f"SELECT User, {column} FROM {table} WHERE User IN ('loyalty_definer', 'loyalty_trigger')"))
+    assert len(kept) == 2 and all(len(hash_) > 20 for hash_ in kept.values()), kept
+    if mysql:  # its plugin is in the image
+        stack.sql("INSTALL COMPONENT 'file://component_validate_password'")
+    try:
+        if mysql:
+            stack.sql("SET GLOBAL validate_password.policy = MEDIUM")
+            for name in kept:
+                stack.sql(f"DROP USER '{name}'@'localhost'")
+        for name in ("rooms", "points", "admin", "notifier", "prune"):
+            (tmp_path / f"db-{name}").chmod(0o600)
+            (tmp_path / f"db-{name}").write_text(f"Strong-1-{stack.secret('db-' + name)}\n")
+        migrate(stack, LOYALTY_SECRETS=str(tmp_path))
+        stack.log_in("loyalty_prune", f"Strong-1-{stack.secret('db-prune')}").close()
+        if mysql:
+            (tmp_path / "db-prune").write_text("weakling\n")
+            done = migrate(stack, check=False, LOYALTY_SECRETS=str(tmp_path))
+            assert done.returncode != 0 and "1819" in done.stdout and "db-prune" in done.stdout and "weakling" not in done.stdout, done.stdout
+    finally:
+        if mysql:
+            stack.sql("UNINSTALL COMPONENT 'file://component_validate_password'")
+        migrate(stack)
+    stack.ready()
+
+
 def test_new_password_takes_effect(stack, tmp_path):
     """Rotation: migrate with new files, then the services restart with them; the old ones are refused."""
     import pymysql
