@@ -54,7 +54,9 @@ struct db {
 	int64_t schema_checked_ms; /* 0: not yet on this connection */
 	unsigned host;		   /* which of conf->hosts comes next */
 	bool shut_out;		   /* the last server reached has no such account or database */
-	unsigned long kill_id;	   /* a connection given up in the middle of a call */
+	unsigned at_host;	   /* which one the connection is to */
+	unsigned kill_host;	   /* where a connection was given up in the middle of a call */
+	unsigned long kill_id;	   /* its id there, or 0 */
 	int64_t kill_asked_ms;
 };
 
@@ -332,6 +334,31 @@ tell(struct db *db, const char *sql, int64_t until)
 }
 
 /*
+ * What we gave up may still run and hold locks: end it, on the server where it
+ * lives.  On another the same number is somebody else's: what can't be ended
+ * now may be later, or ends by itself.  Ids only grow while a server lives, so
+ * a smaller one is of this server.
+ */
+static void
+end_given_up(struct db *db, int64_t until)
+{
+	char sql[64];
+
+	if (db->kill_id == 0)
+		return;
+	if (db_now_ms() - db->kill_asked_ms >= KILL_WINDOW_MS) {
+		db->kill_id = 0;
+		return;
+	}
+	if (db->at_host != db->kill_host)
+		return;
+	snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
+	if (mysql_thread_id(db->my) > db->kill_id && tell(db, sql, until))
+		log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before", db->kill_id);
+	db->kill_id = 0;
+}
+
+/*
  * Everything that the procedures rely on is set here, whatever the server's
  * own settings are.  A wait, for a row or for a table that is being migrated,
  * ends well before the read timeout, so that we hear of it.  MariaDB can limit a
@@ -358,16 +385,7 @@ set_session(struct db *db, int64_t until)
 	if (!tell(db, sql, until)
 	    || !tell(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", until))
 		return false;
-	if (db->kill_id != 0 && db_now_ms() - db->kill_asked_ms < KILL_WINDOW_MS
-	    && mysql_thread_id(db->my) > db->kill_id) {
-		/* What we gave up may still run and hold locks.  Ids only grow
-		 * while a server lives, so a smaller one is of this server. */
-		snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
-		if (tell(db, sql, until))
-			log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before",
-			    db->kill_id);
-	}
-	db->kill_id = 0;
+	end_given_up(db, until);
 	return true;
 }
 
@@ -435,6 +453,7 @@ connect_any(struct db *db, int64_t until)
 
 	do {
 		count = nth_host(db->conf->hosts, db->host, host, sizeof(host));
+		db->at_host = db->host % count;
 		if (connect_to(db, host, until))
 			return true;
 		db->host++;
@@ -452,6 +471,7 @@ gave_up(struct db *db, unsigned e, int64_t sent_ms)
 
 	if (e == ERR_TIMEOUT || now - sent_ms >= (int64_t)read_timeout_s(db->conf) * 900) {
 		db->kill_id = mysql_thread_id(db->my);
+		db->kill_host = db->at_host;
 		db->kill_asked_ms = now;
 		/* most of a whole deadline: not locks any more, the database hangs */
 		if (now - sent_ms >= db->conf->deadline_ms * 2 / 3)
@@ -546,6 +566,7 @@ check_schema(struct db *db, int64_t until)
 static enum db_status
 ready(struct db *db, int64_t until)
 {
+	int64_t given_up_ms = db->kill_asked_ms;
 	enum db_status st;
 	int tries;
 
@@ -557,7 +578,8 @@ ready(struct db *db, int64_t until)
 		if (db->my == NULL && !connect_any(db, until))
 			return db->shut_out ? DB_VERSION : DB_DOWN;
 		/* once more where the connection was dead, not where it took its time */
-		if ((st = check_schema(db, until)) != DB_DOWN || tries > 0 || db->kill_id != 0)
+		if ((st = check_schema(db, until)) != DB_DOWN || tries > 0
+		    || db->kill_asked_ms != given_up_ms)
 			return st;
 	}
 }

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "jsonw.h"
 #include "log.h"
+#include "ready.h"
 #include "route.h"
 #include "text.h"
 
@@ -382,16 +383,14 @@ answer_ready(struct req *rq, struct resp *rs, const char *service)
 {
 	const char *next = req_param(rq, "LOYALTY_READY_NEXT", NULL);
 	struct jsonw w = jsonw_begin(&rs->body);
-	enum db_status st;
+	char why[200];
+	enum db_status st = ready_ask(rq->db, rq->request_id, why, sizeof(why));
 
-	db_call(rq->db, "schema_version");
-	st = db_exec(rq->db, DB_READ, rq->request_id);
-	db_done(rq->db);
 	if (st != DB_OK) {
 		/* anybody may ask: no addresses, no names of the library's making */
-		log_line(LOG_WARN, rq->request_id, "not ready: %s", db_reason(rq->db));
+		log_line(LOG_WARN, rq->request_id, "not ready: %s", why);
 		snprintf(rq->detail, sizeof(rq->detail), "%s is not ready: %s.", service,
-		    st == DB_VERSION ? db_reason(rq->db) : "the database is out of reach");
+		    st == DB_VERSION ? why : "the database is out of reach or takes no writes");
 		return PROB_UNAVAILABLE;
 	}
 	if (next != NULL && *next != '\0') {

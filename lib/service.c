@@ -149,7 +149,7 @@ run(struct service *s, struct fcgi *f)
 	return rc == 0 ? 0 : 1;
 }
 
-/* -t: can the database be used? */
+/* -t: can the database be used, for writing, too? */
 static int
 test(struct service *s)
 {
@@ -157,7 +157,7 @@ test(struct service *s)
 	enum db_status st = DB_FAILED;
 
 	if (db != NULL) {
-		db_call(db, "schema_version");
+		db_call(db, "ready");
 		st = db_exec(db, DB_READ, NULL);
 		if (st != DB_OK)
 			fprintf(stderr, "%s: database: %s\n", s->name, db_reason(db));

@@ -470,6 +470,7 @@ ready(const char *method, const char *next)
 	size_t len;
 	const char *why;
 
+	check_pause(1010); /* an answer is kept for a second */
 	exchange_begin(&x, method, "/readyz");
 	if (next != NULL)
 		exchange_add(&x, "LOYALTY_READY_NEXT=%s", next);
@@ -495,6 +496,44 @@ readiness_asks_the_database_and_goes_on(void)
 	    "next");
 	CHECK(ready("HEAD", NULL) == 200 && x.out.len == x.head_len, "HEAD");
 	done();
+}
+
+/* One write a second, however many ask; refused and hanging ones are no readiness. */
+static void
+readiness_is_a_write_that_works(void)
+{
+	const struct fake_step *refused = &(struct fake_step){.kind = FAKE_ERROR, .error = 1290};
+	int64_t start;
+	size_t len;
+	int i;
+
+	tells(&(struct fake_step){.kind = FAKE_NO_ROWS});
+	CHECK(ready("GET", NULL) == 200 && fakedb_calls() == 1, "%u calls", fakedb_calls());
+	CHECK(strncmp(fakedb_text(0), "CALL ready(", 11) == 0, "%s", fakedb_text(0));
+	for (i = 0; i < 50; i++) {
+		exchange_begin(&x, "GET", "/readyz");
+		x.rq.db = db;
+		exchange_run(&x);
+		CHECK(x.rs.status == 200, "%d", x.rs.status);
+	}
+	CHECK(fakedb_calls() == 1, "%u calls", fakedb_calls());
+	done();
+	tells(refused);
+	CHECK(ready("GET", "/readyz-points") == 503 && has("takes no writes"), "%.*s",
+	    (int)x.out.len, x.out.p);
+	done();
+	tells(&(struct fake_step){.kind = FAKE_HANG});
+	start = db_now_ms();
+	CHECK(ready("GET", NULL) == 503, "%d", x.rs.status);
+	CHECK(check_since(start) < 3000, "%lld ms", (long long)check_since(start));
+	check_stderr_begin();
+	exchange_begin(&x, "GET", "/readyz");
+	x.rq.db = db;
+	exchange_run(&x);
+	free(check_stderr_end(&len));
+	CHECK(x.rs.status == 503, "what is kept is %d", x.rs.status);
+	done();
+	conf.bad_until_ms = 0;
 }
 
 static void
@@ -535,6 +574,7 @@ CU_TestInfo tests_answer[] = {
     NUMBERED("E085", write_of_unknown_outcome_says_so),
     TEST(failures_are_503_or_500),
     TEST(readiness_asks_the_database_and_goes_on),
+    TEST(readiness_is_a_write_that_works),
     NUMBERED("E094", readiness_names_the_service_and_the_reason),
     CU_TEST_INFO_NULL,
 };

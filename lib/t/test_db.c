@@ -258,6 +258,33 @@ db_goes_to_the_next_host_when_one_cannot_write(void)
 	end();
 }
 
+/* Its number may be somebody else's on another server. */
+static void
+db_ends_what_it_gave_up_on_the_server_where_it_lives(void)
+{
+	char hosts[300], away[2][200];
+	const char *path = fakedb_path(), *other = fakedb_other_path();
+
+	BEGIN(1500, {.kind = FAKE_HANG}, {.kind = FAKE_NO_ROWS});
+	snprintf(hosts, sizeof(hosts), "%s,%s", path, other);
+	snprintf(away[0], sizeof(away[0]), "%s.away", path);
+	snprintf(away[1], sizeof(away[1]), "%s.away", other);
+	conf.hosts = hosts;
+	ends("a write that hangs", DB_ONCE, DB_UNKNOWN, 1);
+	CHECK(rename(path, away[0]) == 0, "the first server is gone");
+	conf.bad_until_ms = 0;
+	ends("on the second", DB_ONCE, DB_OK, 2);
+	CHECK(fakedb_other_connections() == 1 && fakedb_kills() == 0, "%u ended on another server",
+	    fakedb_kills());
+	CHECK(rename(away[0], path) == 0 && rename(other, away[1]) == 0, "it is back");
+	fakedb_drop_all();
+	check_pause(50);
+	ends("on the first again", DB_ONCE, DB_OK, 3);
+	CHECK(fakedb_kills() == 1, "%u ended", fakedb_kills());
+	CHECK(rename(away[1], other) == 0, "both are there");
+	end();
+}
+
 static void
 db_never_sends_a_write_twice_that_may_have_been_done(void)
 {
@@ -770,6 +797,7 @@ db_looks_at_the_schema_again_when_a_statement_fails(void)
 	NUMBERED("E087", db_calls_again_where_a_farewell_met_the_call), \
 	NUMBERED("E086", db_leaves_a_server_that_cannot_write), \
 	NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write), \
+	TEST(db_ends_what_it_gave_up_on_the_server_where_it_lives), \
 	NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done), \
 	NUMBERED("E085", db_stays_in_doubt_after_a_retry), \
 	NUMBERED("E085 E086", db_stays_in_doubt_whatever_the_second_try_comes_to), \
