@@ -18,6 +18,7 @@
 
 #include "buf.h"
 #include "fcgi.h"
+#include "fcgi_read.h"
 #include "log.h"
 
 /*
@@ -108,6 +109,7 @@ serve_one(const struct fcgi *f, FCGX_Request *r, int fd, void *context, char *bo
 	r->ipcFd = fd;
 	r->keepConnection = 1;
 	r->listen_sock = -1;
+	fcgi_read_begin();
 	if (FCGX_Accept_r(r) != 0) {
 		r->ipcFd = -1; /* libfcgi has closed it */
 		return -1;

@@ -297,14 +297,37 @@ fcgi_survives_garbage(void)
 			seed = seed * 1103515245 + 12345;
 			garbage[k] = (char)(seed >> 16 & (i & 1 ? 0x7f : 0xff));
 		}
-		/* a request, whose parameters begin; none longer than 127 bytes, as libfcgi would
-		 * abort for want of memory where a length of gigabytes is announced */
-		if (i & 1)
+		if (i % 4 != 0) /* a request, whose parameters begin */
 			memcpy(garbage, "\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0\1\4\0\1", 20);
 		client_send(fd, garbage, sizeof(garbage));
 		close(fd);
 	}
 	CHECK(asks("after"), "nobody is left to answer");
+	end();
+}
+
+/* Lengths whose sum is none of 32 bits, or more than there is memory. */
+static void
+fcgi_survives_parameters_of_any_announced_length(void)
+{
+	static const unsigned char lengths[][8] = {{0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xfe},
+	    {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+	    {0xc0, 0, 0, 0, 0xbf, 0xff, 0xff, 0xff}, {0xff, 0xff, 0xff, 0xfd, 0x80, 0, 0, 1},
+	    {0x80, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe}, {0x80, 0x10, 0, 0, 0x80, 0, 0, 1}};
+	char p[60] = "\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0\1\4\0\1\0\x24\0\0";
+	size_t i;
+	int fd;
+
+	begin("2", NULL);
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		memcpy(p + 24, lengths[i], 8);
+		memset(p + 32, 'x', sizeof(p) - 32);
+		fd = client_connect(path);
+		CHECK(client_send(fd, p, sizeof(p)), "sent");
+		CHECK(client_closed(fd, 1000), "number %zu is not refused", i);
+		close(fd);
+		CHECK(asks("after"), "number %zu: nobody is left to answer", i);
+	}
 	end();
 }
 
@@ -643,6 +666,7 @@ CU_TestInfo tests_fcgi[] = {
     TEST(fcgi_closes_where_it_is_not_to_keep),
     NUMBERED("E070", fcgi_survives_clients_that_leave_in_mid_request),
     TEST(fcgi_survives_garbage),
+    TEST(fcgi_survives_parameters_of_any_announced_length),
     TEST(fcgi_frees_a_thread_from_a_client_that_stalls),
     NUMBERED("E049 E050", fcgi_hands_on_no_body_that_is_too_long_or_cut_off),
     NUMBERED("E049", fcgi_goes_on_or_closes_after_a_body_too_long),
