@@ -239,6 +239,29 @@ nth_host(const char *list, unsigned n, char *out, size_t size)
 	return count;
 }
 
+bool
+db_conf_fits(const struct db_conf *c, enum db_tls tls, FILE *err)
+{
+	char host[256];
+	unsigned n = 0, count;
+
+	if (c->tls_ca != NULL || tls == DB_TLS_OFF)
+		return true;
+	do {
+		count = nth_host(c->hosts, n++, host, sizeof(host));
+		if (host[0] == '/' || strncmp(host, "127.", 4) == 0
+		    || (strncmp(host, "localhost", 9) == 0 && (host[9] == '\0' || host[9] == ':')))
+			continue;
+		fprintf(err,
+		    "LOYALTY_DB_HOSTS: %s would be reached in plain text. Set LOYALTY_DB_TLS_CA, "
+		    "or "
+		    "LOYALTY_DB_TLS=off to allow that\n",
+		    host);
+		return false;
+	} while (n < count);
+	return true;
+}
+
 static int
 read_timeout_s(const struct db_conf *c)
 {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * Calls of stored procedures over one connection, for one thread.
@@ -45,6 +46,16 @@ enum db_status {
 		     * built for: nothing was done; the reason may be told to anybody */
 	DB_FAILED,  /* the statement failed: nothing was done; logged */
 };
+
+/* Whether a connection over TCP to another machine may be plain text. */
+enum db_tls { DB_TLS_REQUIRED, DB_TLS_OFF };
+
+/*
+ * Are the settings safe?  false, with a line to err: a host is reached over
+ * TCP, is not this machine (localhost, 127.…), and there is neither a CA nor
+ * DB_TLS_OFF, so that the password and all data would go in plain text.
+ */
+bool db_conf_fits(const struct db_conf *c, enum db_tls tls, FILE *err);
 
 /* A db without a connection as yet, or NULL: no memory.  c is shared, not owned. */
 struct db *db_new(struct db_conf *c);

@@ -22,7 +22,7 @@ struct service {
 	const struct route *routes;
 	size_t nroutes;
 	struct db_conf db;
-	int threads, log_level;
+	int threads, log_level, db_tls;
 	struct metrics *metrics;
 	struct db_conf tick_db; /* a short deadline: the end must not wait for it */
 	struct db *tick;
@@ -191,6 +191,10 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 	    {"LOYALTY_DEADLINE_MS", CONF_INT, 500, 60000, NULL, "4500",
 		"longest that a request may take, waiting for a free thread included",
 		&s.db.deadline_ms},
+	    {"LOYALTY_DB_TLS", CONF_CHOICE, 0, 0, "required|off", "required",
+		"off allows plain text over TCP to another machine, where there is no "
+		"LOYALTY_DB_TLS_CA",
+		&s.db_tls},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
 		"least that is logged, to stderr", &s.log_level},
 	};
@@ -227,7 +231,9 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 		conf_print(rows, nrows, stdout);
 		return 0;
 	}
-	if (conf_load(rows, nrows, stderr) != 0 || mysql_library_init(0, NULL, NULL) != 0) {
+	if (conf_load(rows, nrows, stderr) != 0
+	    || !db_conf_fits(&s.db, (enum db_tls)s.db_tls, stderr)
+	    || mysql_library_init(0, NULL, NULL) != 0) {
 		conf_free(rows, nrows);
 		return 2;
 	}

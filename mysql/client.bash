@@ -4,6 +4,7 @@
 #
 # Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT with LOYALTY_DB_TLS_CA: set, the connection is
 # encrypted and the server's certificate and name verified, which each of the two clients wants told in its own way.
+# Without it, LOYALTY_DB_TLS=off allows plain text to another machine.
 
 # Print the password in file $1: its first line, without the end, LF or CRLF.  It is its owner's alone, but for what a
 # container engine mounts below /run/secrets.
@@ -31,6 +32,14 @@ db_client() {
 			case $("$client" --version) in
 			*MariaDB*) where+=(--ssl-verify-server-cert) ;;
 			*) where+=(--ssl-mode=VERIFY_IDENTITY) ;;
+			esac
+		elif [ "${LOYALTY_DB_TLS-required}" != off ]; then
+			case $LOYALTY_DB_HOST in
+			localhost | 127.*) ;;
+			*)
+				echo "${0##*/}: $LOYALTY_DB_HOST would be reached in plain text. Set LOYALTY_DB_TLS_CA, or LOYALTY_DB_TLS=off to allow that" >&2
+				exit 1
+				;;
 			esac
 		fi
 	fi

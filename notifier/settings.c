@@ -7,7 +7,7 @@
 #include "ehlo.h"
 #include "settings.h"
 
-#define ROWS 22
+#define ROWS 23
 #define DB_DEADLINE_MS 5000
 #define SMTP_PORT 25
 #define SMTPS_PORT 465
@@ -59,6 +59,10 @@ fill_rows(struct settings *s, struct conf_row rows[ROWS])
 	    {"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &s->db_name},
 	    {"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL,
 		"PEM file of CAs; enables verified TLS", &s->db_tls_ca},
+	    {"LOYALTY_DB_TLS", CONF_CHOICE, 0, 0, "required|off", "required",
+		"off allows plain text over TCP to another machine, where there is no "
+		"LOYALTY_DB_TLS_CA",
+		&s->db_tls},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
 		"minimum log level", &s->log_level},
 	};
@@ -229,6 +233,7 @@ settings_load(struct settings *s, FILE *err)
 	s->db.name = s->db_name;
 	s->db.tls_ca = s->db_tls_ca;
 	s->db.deadline_ms = DB_DEADLINE_MS;
+	ok &= db_conf_fits(&s->db, (enum db_tls)s->db_tls, err);
 	s->outbox.mail = &s->mail;
 	s->outbox.smtp = &s->smtp;
 	ok &= set_smtp(s, err);

@@ -18,7 +18,7 @@ struct settings {
 	struct smtp_conf smtp;
 	struct outbox_conf outbox;
 	char *owner_file; /* or NULL */
-	int poll_ms, log_level;
+	int poll_ms, log_level, db_tls;
 
 	/* as given */
 	char *db_hosts, *db_user, *db_password, *db_name, *db_tls_ca;

@@ -21,7 +21,7 @@ enum status { SOUND = 0, VIOLATIONS = 1, NO_AUDIT = 2 };
 
 struct settings {
 	struct db_conf db;
-	int log_level;
+	int log_level, db_tls;
 };
 
 static const char *
@@ -141,6 +141,10 @@ main(int argc, char **argv)
 		"certificate authority of the database; set, the connection is encrypted and "
 		"verified",
 		&s.db.tls_ca},
+	    {"LOYALTY_DB_TLS", CONF_CHOICE, 0, 0, "required|off", "required",
+		"off allows plain text over TCP to another machine, where there is no "
+		"LOYALTY_DB_TLS_CA",
+		&s.db_tls},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "error",
 		"least that is logged, to stderr", &s.log_level},
 	};
@@ -160,7 +164,8 @@ main(int argc, char **argv)
 		return NO_AUDIT;
 	}
 	forget_others();
-	if (conf_load(rows, nrows, stderr) == 0) {
+	if (conf_load(rows, nrows, stderr) == 0
+	    && db_conf_fits(&s.db, (enum db_tls)s.db_tls, stderr)) {
 		log_init("loyalty-audit", (enum log_level)s.log_level);
 		log_open();
 		rc = audit(&s, argc == 2);

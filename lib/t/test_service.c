@@ -83,7 +83,9 @@ service_refuses_a_wrong_configuration(void)
 	static const char *const bad[] = {"LOYALTY_NONSENSE=1", "LOYALTY_THREADS=0",
 	    "LOYALTY_THREADS=65", "LOYALTY_THREADS=x", "LOYALTY_DEADLINE_MS=499",
 	    "LOYALTY_DEADLINE_MS=60001", "LOYALTY_LOG_LEVEL=loud",
-	    "LOYALTY_DB_PASSWORD_FILE=/nonexistent/x", "LOYALTY_DB_USER_FILE=/dev/null"};
+	    "LOYALTY_DB_HOSTS=/x,db.example:3306", "LOYALTY_DB_HOSTS=localhost.example",
+	    "LOYALTY_DB_HOSTS=192.0.2.1", "LOYALTY_DB_PASSWORD_FILE=/nonexistent/x",
+	    "LOYALTY_DB_USER_FILE=/dev/null"};
 	char text[4000];
 	size_t i;
 
@@ -102,6 +104,12 @@ service_tests_the_database(void)
 	CHECK(command("LOYALTY_DB_HOSTS=/nonexistent/sock", "-t", text, sizeof(text)) == 1, "%s",
 	    text);
 	CHECK(strstr(text, "/nonexistent/sock") != NULL, "%s", text);
+	CHECK(command("LOYALTY_DB_HOSTS=127.0.0.1:1,localhost:1", "-t", text, sizeof(text)) == 1,
+	    "loopback needs no TLS: %s", text);
+	CHECK(command(
+		  "LOYALTY_DB_TLS=off LOYALTY_DB_HOSTS=nowhere.invalid:1", "-t", text, sizeof(text))
+		  == 1,
+	    "nor what may be plain: %s", text);
 	fakedb_script(NULL, 0);
 	snprintf(setting, sizeof(setting), "LOYALTY_DB_HOSTS=%s", fakedb_path());
 	CHECK(command(setting, "-t", text, sizeof(text)) == 0, "%s", text);
