@@ -72,4 +72,5 @@ def main(mails):
 
 if __name__ == "__main__":
     os.environ.setdefault("LOYALTY_BUILD", "build")
+    os.umask(0o077)  # its passwords are files, and refused where others may read them
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
