@@ -148,7 +148,7 @@ set_recipients(struct settings *s, FILE *err)
 {
 	const char *rest = s->mail_to, *from = rest, *fault;
 	struct address a;
-	size_t n;
+	size_t n = 0;
 	bool ok = true;
 
 	for (; address_next(&rest, &a, &fault); from = rest) {

@@ -128,8 +128,8 @@ blank_texts_are_refused(void)
 	    "\xef\xbe\xa0", "\xef\xb8\x8f", "\xe2\xa0\x80", "\xf3\xa0\x81\x81", "\xe1\x85\x9f"};
 	static const uint32_t visible[] = {
 	    0x21, 0xa1, 0xae, 0x1681, 0x2010, 0x3001, 0xfe10, 0xff00, 0xfffd, 0x1bca4, 0xe1000};
-	char s[4];
-	size_t i;
+	char s[5];
+	size_t i, n;
 
 	for (i = 0; i < sizeof(blank) / sizeof(blank[0]); i++) {
 		is(TEXT_NAME, blank[i], strlen(blank[i]), "not be blank");
@@ -137,8 +137,11 @@ blank_texts_are_refused(void)
 		is(TEXT_PART, blank[i], strlen(blank[i]), "");
 	}
 	is(TEXT_REASON, " \n\n", 3, "not be blank");
-	for (i = 0; i < sizeof(visible) / sizeof(visible[0]); i++)
-		is(TEXT_NAME, s, encode(visible[i], s), "");
+	for (i = 0; i < sizeof(visible) / sizeof(visible[0]); i++) {
+		n = encode(visible[i], s);
+		s[n] = '\0'; /* it is printed */
+		is(TEXT_NAME, s, n, "");
+	}
 }
 
 static void
