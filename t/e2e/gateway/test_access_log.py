@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from stack import TOP
+from stack import TOP, until
 
 
 def line(seconds_ago):
@@ -58,6 +58,14 @@ def test_old_access_logs_go_by_age_and_by_their_sum(rotate):
     assert run() == ["access.log", "access.log.0.1", "access.log.1", "access.log.2", "other.log.1"]
     os.utime(folder / "access.log.1", (time.time() - 3.1 * 86400,) * 2)
     assert run() == ["access.log", "access.log.0.1", "access.log.2", "other.log.1"]
+
+
+def test_a_log_that_was_moved_aside_without_nginx_being_told_is_opened_again(stack, api):
+    log = stack.var / "log/nginx/access.log"
+    stack.access_log(api.get("/v1/rooms?limit=1").request_id)
+    log.rename(f"{log}.aside")
+    until(log.exists, 15)
+    stack.access_log(api.get("/v1/rooms?limit=1").request_id)
 
 
 def test_what_succeeds_may_be_left_out_and_nothing_else(stack, api):
