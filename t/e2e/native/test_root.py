@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stack import until
+
 pytestmark = pytest.mark.root
 
 PARTS = ("db", "smtp", "rooms", "points", "admin", "notifier", "prune", "console")
@@ -59,6 +61,31 @@ def test_secrets_are_read_by_their_own_part_alone(stack):
             assert "ermission denied" in as_user_of(stack, name, "cat", str(stack.var / closed)).stdout, (name, closed)
         for kept in ("programs/cgi-rooms", "db.cnf", "run/rooms.sock", "service/rooms/run"):
             assert as_user_of(stack, name, "test", "-w", str(stack.var / kept)).returncode != 0 or (kept == "run/rooms.sock" and name == "rooms"), (name, kept)
+
+
+def test_nginx_writes_on_in_a_new_access_log(stack):
+    """Its workers too, once the log was moved aside; also where who moved it could not tell them any more."""
+    log = stack.var / "log/nginx/access.log"
+    a = stack.api.get("/v1/rooms?limit=1")
+    stack.access_log(a.request_id)
+    log.rename(f"{log}.aside")
+    until(log.exists, 15)
+    a = stack.api.get("/v1/rooms?limit=1")
+    until(lambda: a.request_id in log.read_text(), 5)
+    assert "ermission denied" not in stack.log("nginx")
+
+
+def test_a_link_in_the_logs_leads_root_nowhere(stack, tmp_path):
+    """Whoever has svlogd's user has these folders, and nothing else."""
+    aim = tmp_path / "aim"
+    aim.write_text("mine")
+    config = stack.var / "log/rooms/config"
+    assert config.stat().st_uid == (stack.var / "log/rooms").stat().st_uid != 0
+    config.unlink()
+    config.symlink_to(aim)
+    stack.native("up", timeout=300)
+    assert aim.read_text() == "mine"
+    config.unlink()
 
 
 def test_a_folder_below_one_that_is_closed_to_others_works(make_stack, tmp_path):
