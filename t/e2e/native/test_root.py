@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import until
+from stack import NATIVE, until
 
 pytestmark = pytest.mark.root
 
@@ -88,21 +88,37 @@ def test_a_link_in_the_logs_leads_root_nowhere(stack, tmp_path):
     config.unlink()
 
 
+def places():
+    return set(Path("/var/lib").glob("loyalty.??????"))
+
+
 def test_a_folder_below_one_that_is_closed_to_others_works(make_stack, tmp_path):
-    """As root's home is: the system starts, and what was written down there beforehand is taken along."""
+    """As root's home is: the system starts, and what was written down there beforehand is taken along; once, by two `up` too."""
+    before = places()
+    second = []
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
 
     def move(s):
         os.rename(s.var, closed / "var")
         s.var = closed / "var"
+        second.append(subprocess.Popen([str(NATIVE), "up"], env=s.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
     with make_stack({"LOYALTY_CONSOLE_WORKERS": "3"}, before=move) as s:
+        assert second[0].wait(200) == 0
         assert s.api.get("/v1/rooms").status == 200
+        s.native("status")
         assert "up" in s.native("status")
         assert "LOYALTY_CONSOLE_WORKERS=3" in (s.var / "env").read_text()
         assert s.var.is_symlink()
         place = s.var.resolve()
+        assert places() - before == {place}
+        # the move's last step was missing: it is made up for, and no other system is begun in the same place
+        s.close_db()
+        s.native("down")
+        s.var.rename(closed / "var.link")
+        s.native("up")
+        assert s.var.resolve() == place and not (closed / "var.link").exists()
         s.close_db()
         assert s.native("down") == ""
     assert place != closed / "var"
