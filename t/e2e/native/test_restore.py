@@ -35,6 +35,17 @@ def test_a_backup_is_restored_into_another_system_and_into_its_own(stack, new_st
             assert status != 0 and "nothing was changed" in told, told
         assert other.api.get("/readyz", key=None).status == 200
 
+    # what fails on the way leaves no half a database in use, and keeps what was there
+    status, _, told = run(other, "restore", stdin=dump.replace(b"CREATE TABLE `room`", b"CREATE TABEL `room`"))
+    assert status != 0 and "stay down" in told, told
+    status, _, told = run(other, "up")
+    assert status != 0 and "incomplete" in told, told
+    other.close_db()
+    kept, = other.var.glob("before-restore-*.sql")
+    status, _, told = run(other, "restore", stdin=kept.read_bytes())
+    assert status == 0 and [kept] == list(other.var.glob("before-restore-*.sql")), told
+    assert other.value("SELECT COUNT(*) FROM loyalty.room WHERE name = 'of the other system'") == 1
+
     status, _, told = run(other, "restore", stdin=dump)
     assert status == 0 and "no fault" in told, told
     other.close_db()
