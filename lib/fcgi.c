@@ -114,6 +114,11 @@ serve_one(const struct fcgi *f, FCGX_Request *r, int fd, void *context, char *bo
 		r->ipcFd = -1; /* libfcgi has closed it */
 		return -1;
 	}
+	if (!fcgi_read_whole()) {
+		FCGX_Free(r, 1);
+		r->ipcFd = -1;
+		return -1;
+	}
 	n = read_body(r, body, f->body_max);
 	buf_reset(out);
 	f->serve(context, r->envp, n >= 0 ? body : NULL, n >= 0 ? (size_t)n : 0, out);

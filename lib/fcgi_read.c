@@ -19,6 +19,8 @@ struct reader {
 	bool is_value; /* the length to come */
 	uint32_t skip; /* of a name and its value, still to come */
 	uint32_t total;
+	bool whole; /* the parameters' end has come */
+	bool refused;
 };
 
 static _Thread_local struct reader reader;
@@ -27,6 +29,12 @@ void
 fcgi_read_begin(void)
 {
 	reader = (struct reader){0};
+}
+
+bool
+fcgi_read_whole(void)
+{
+	return reader.whole;
 }
 
 /* Bytes of a stream of parameters; false: too many are announced. */
@@ -53,9 +61,10 @@ look_at_params(struct reader *r, const uint8_t *p, size_t n)
 			v = (v & 0x7f) << 24 | (uint32_t)r->length[1] << 16
 			    | (uint32_t)r->length[2] << 8 | r->length[3];
 		r->length_n = 0;
-		if (v > FCGI_PARAMS_MAX - r->total)
+		/* each counts, however short: libfcgi keeps a string for every name */
+		if (v >= FCGI_PARAMS_MAX - r->total)
 			return false;
-		r->total += v;
+		r->total += v + 1;
 		r->skip += v;
 		r->is_value = !r->is_value;
 	}
@@ -74,6 +83,8 @@ look_at(struct reader *r, const uint8_t *p, size_t n)
 			n--;
 			r->content = (unsigned)r->head[4] << 8 | r->head[5];
 			r->padding = r->head[6];
+			if (r->head_n == sizeof(r->head) && r->head[1] == PARAMS && r->content == 0)
+				r->whole = true;
 		} else if (r->content > 0) {
 			k = n < r->content ? n : r->content;
 			if (r->head[1] == PARAMS && !look_at_params(r, p, k))
@@ -102,7 +113,9 @@ OS_Read(int fd, char *buf, size_t len)
 {
 	ssize_t n = read(fd, buf, len);
 
-	if (n > 0 && !look_at(&reader, (const uint8_t *)buf, (size_t)n)) {
+	if (n > 0 && !reader.refused)
+		reader.refused = !look_at(&reader, (const uint8_t *)buf, (size_t)n);
+	if (reader.refused) {
 		errno = EPROTO;
 		return -1;
 	}

@@ -331,6 +331,44 @@ fcgi_survives_parameters_of_any_announced_length(void)
 	end();
 }
 
+/* Nothing but empty names and values; each makes libfcgi keep something. */
+static void
+fcgi_refuses_parameters_without_end(void)
+{
+	static char p[60016] = "\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0\1\4\0\1\xea\x58\0";
+	int fd, i;
+	bool sent;
+
+	begin("1", NULL);
+	fd = client_connect(path);
+	sent = client_send(fd, p, 16);
+	for (i = 0; i < 20 && sent; i++)
+		sent = client_send(fd, p + 16, sizeof(p) - 16);
+	CHECK(client_closed(fd, 1000), "%d records of %zu bytes are taken", i, sizeof(p) - 16);
+	close(fd);
+	CHECK(asks("after"), "nobody is left to answer");
+	end();
+}
+
+/* Its Idempotency-Key may be among those that are missing. */
+static void
+fcgi_serves_no_request_whose_parameters_are_cut_off(void)
+{
+	struct buf b = {0};
+	int fd;
+
+	begin("1", NULL);
+	client_request(&b, true, PARAMS("ECHO=x"), NULL, 0);
+	fd = client_connect(path);
+	CHECK(client_send(fd, b.p, 16 + 8 + 7), "the record with ECHO, and no empty one");
+	shutdown(fd, SHUT_WR);
+	CHECK(client_closed(fd, 3000), "it is answered");
+	close(fd);
+	buf_free(&b);
+	CHECK(asks("after"), "nobody is left to answer");
+	end();
+}
+
 /* A client that stalls in mid-record holds its thread for a bounded time. */
 static void
 fcgi_frees_a_thread_from_a_client_that_stalls(void)
@@ -667,6 +705,8 @@ CU_TestInfo tests_fcgi[] = {
     NUMBERED("E070", fcgi_survives_clients_that_leave_in_mid_request),
     TEST(fcgi_survives_garbage),
     TEST(fcgi_survives_parameters_of_any_announced_length),
+    TEST(fcgi_refuses_parameters_without_end),
+    TEST(fcgi_serves_no_request_whose_parameters_are_cut_off),
     TEST(fcgi_frees_a_thread_from_a_client_that_stalls),
     NUMBERED("E049 E050", fcgi_hands_on_no_body_that_is_too_long_or_cut_off),
     NUMBERED("E049", fcgi_goes_on_or_closes_after_a_body_too_long),
