@@ -253,9 +253,8 @@ db_conf_fits(const struct db_conf *c, enum db_tls tls, FILE *err)
 		    || (strncmp(host, "localhost", 9) == 0 && (host[9] == '\0' || host[9] == ':')))
 			continue;
 		fprintf(err,
-		    "LOYALTY_DB_HOSTS: %s would be reached in plain text. Set LOYALTY_DB_TLS_CA, "
-		    "or "
-		    "LOYALTY_DB_TLS=off to allow that\n",
+		    "LOYALTY_DB_HOSTS: %s would be reached in plain text. Set "
+		    "LOYALTY_DB_TLS_CA, or LOYALTY_DB_TLS=off to allow that\n",
 		    host);
 		return false;
 	} while (n < count);
@@ -360,25 +359,33 @@ tell(struct db *db, const char *sql, int64_t until)
  * What we gave up may still run and hold locks: end it, on the server where it
  * lives.  On another the same number is somebody else's: what can't be ended
  * now may be later, or ends by itself.  Ids only grow while a server lives, so
- * a smaller one is of this server.
+ * a smaller one is of this server.  false: it did not answer in time, and what
+ * it still says would be taken for the answer to the next statement.
  */
-static void
+static bool
 end_given_up(struct db *db, int64_t until)
 {
 	char sql[64];
+	unsigned e = 0;
 
 	if (db->kill_id == 0)
-		return;
+		return true;
 	if (db_now_ms() - db->kill_asked_ms >= KILL_WINDOW_MS) {
 		db->kill_id = 0;
-		return;
+		return true;
 	}
 	if (db->at_host != db->kill_host)
-		return;
-	snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
-	if (mysql_thread_id(db->my) > db->kill_id && tell(db, sql, until))
-		log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before", db->kill_id);
+		return true;
+	if (mysql_thread_id(db->my) > db->kill_id) {
+		snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
+		e = query(db, sql, strlen(sql), until);
+		db_done(db);
+		if (e == 0)
+			log_line(LOG_WARN, NULL, "db: ended connection %lu, given up before",
+			    db->kill_id);
+	}
 	db->kill_id = 0;
+	return e != ERR_TIMEOUT;
 }
 
 /*
@@ -408,8 +415,7 @@ set_session(struct db *db, int64_t until)
 	if (!tell(db, sql, until)
 	    || !tell(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", until))
 		return false;
-	end_given_up(db, until);
-	return true;
+	return end_given_up(db, until);
 }
 
 static bool
@@ -436,8 +442,9 @@ connect_to(struct db *db, char *host, int64_t until)
 		!= NULL
 	    && set_session(db, until))
 		return true;
-	snprintf(db->reason, sizeof(db->reason), "%s: %s", host, mysql_error(db->my));
 	e = mysql_errno(db->my);
+	snprintf(db->reason, sizeof(db->reason), "%s: %s", host,
+	    error_text(db, e != 0 ? e : ERR_TIMEOUT));
 	if (e == ER_ACCESS_DENIED_ERROR || e == ER_DBACCESS_DENIED_ERROR || e == ER_BAD_DB_ERROR) {
 		log_line(LOG_ERROR, NULL, "db: error %u: %s", e, db->reason);
 		/* for anybody's eyes: no account, no address */

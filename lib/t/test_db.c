@@ -623,6 +623,7 @@ db_keeps_the_deadline_when_the_session_is_not_set_up(void)
 	fakedb_stall(true);
 	db_until(db, db_now_ms() + 1500);
 	within("SET hangs", DB_READ, 1500);
+	CHECK(strstr(db_reason(db), ": no answer") != NULL, "the reason is '%s'", db_reason(db));
 	end();
 }
 
