@@ -251,7 +251,7 @@ remember(struct seen *seen, const struct field *f, unsigned columns)
 
 	seen->len = 0;
 	for (i = 1; i < columns; i++) {
-		if (f[i].s == NULL || f[i].len > sizeof(seen->s) - seen->len - 1)
+		if (f[i].s == NULL || seen->len + 1 + f[i].len > sizeof(seen->s))
 			return false;
 		if (i > 1)
 			seen->s[seen->len++] = SEPARATOR;

@@ -249,7 +249,7 @@ fcgi_run(const struct fcgi *f)
 	} else {
 		uint64_t one = 1;
 
-		log_line(LOG_ERROR, NULL, "could start %d of %d threads only", started, f->threads);
+		log_line(LOG_ERROR, NULL, "started only %d of %d threads", started, f->threads);
 		if (write(p.quit, &one, sizeof(one)) < 0)
 			goto out;
 	}
