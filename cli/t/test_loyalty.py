@@ -296,7 +296,9 @@ class Tests(unittest.TestCase):
     def test_a_write_that_is_interrupted_tells_the_key(self):
         for answers in ([Server.DROP] * 50, [(502, b"<html>", {})] * 50):
             self.server.will_say(*answers)
-            tool = subprocess.Popen([TOOL, "points", USER, "+1", "x"], env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            # what runs in the background of a shell ignores SIGINT
+            tool = subprocess.Popen([TOOL, "points", USER, "+1", "x"], env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
             while not self.server.requests:
                 time.sleep(0.02)
             time.sleep(0.3)
