@@ -121,8 +121,8 @@ log_open(void)
 
 	if (out_fd != STDERR_FILENO || out_is_socket || fstat(STDERR_FILENO, &st) != 0)
 		return;
-	if (S_ISSOCK(
-		st.st_mode)) { /* can't be opened again, but each send can be told not to wait */
+	if (S_ISSOCK(st.st_mode)) {
+		/* can't be opened again, but each send can be told not to wait */
 		out_is_socket = true;
 		return;
 	}
@@ -133,7 +133,7 @@ log_open(void)
 	if (fd >= 0)
 		out_fd = fd;
 	else if (!relay_start())
-		log_line(LOG_WARN, NULL, "log lines are waited for: %s", strerror(errno));
+		log_line(LOG_WARN, NULL, "logging may block: %s", strerror(errno));
 }
 
 /* ---- lines ---- */
@@ -180,8 +180,8 @@ begin_line(char *line, size_t size, enum log_level level, const char *request_id
 	n = snprintf(line + len, size - len, ".%06ldZ %s %s %s ", ts.tv_nsec / 1000, name[level],
 	    log_program, request_id != NULL && *request_id != '\0' ? request_id : "-");
 	len += (size_t)n;
-	return len > size / 2 ? size / 2
-			      : len; /* a request id has 64 characters; be that as it may */
+	/* a request id has 64 characters at most, but that is not known here */
+	return len > size / 2 ? size / 2 : len;
 }
 
 /* Tell how many lines were dropped, if there are any; false: not even that can be written. */
