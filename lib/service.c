@@ -124,8 +124,21 @@ tick(void *arg)
 
 /* FastCGI until the end, metrics on the side. */
 static int
-run(struct service *s, struct fcgi *f)
+run(struct service *s)
 {
+	/* As a container's first process it is the only one; elsewhere a
+	 * supervisor keeps the socket for the next. */
+	struct fcgi f = {.listen_fd = LISTEN_FD,
+	    .threads = s->threads,
+	    .own_socket = getpid() == 1,
+	    .body_max = REQ_BODY_MAX,
+	    .grace_ms = GRACE_MS,
+	    .thread_begin = begin_thread,
+	    .thread_end = end_thread,
+	    .serve = serve,
+	    .tick = tick,
+	    .tick_ms = TICK_MS,
+	    .arg = s};
 	int rc = -1;
 
 	s->tick_db = (struct db_conf){.hosts = s->db.hosts,
@@ -136,11 +149,10 @@ run(struct service *s, struct fcgi *f)
 	    .deadline_ms = 1000};
 	s->metrics = metrics_new(s->name, s->routes, s->nroutes);
 	s->tick = db_new(&s->tick_db);
-	f->threads = s->threads;
 	if (s->metrics != NULL && s->tick != NULL) {
 		log_line(LOG_INFO, NULL, "ready: %d threads, schema version %d", s->threads,
 		    LOYALTY_SCHEMA_VERSION);
-		rc = fcgi_run(f);
+		rc = fcgi_run(&f);
 		tick(s);
 	}
 	db_free(s->tick);
@@ -169,6 +181,12 @@ test(struct service *s)
 	return st == DB_OK ? 0 : 1;
 }
 
+static bool
+is_mode(const char *s)
+{
+	return strcmp(s, "-h") == 0 || strcmp(s, "-r") == 0 || strcmp(s, "-t") == 0;
+}
+
 int
 service_main(int argc, char **argv, const char *name, const char *db_user,
     const struct route *routes, size_t n)
@@ -189,34 +207,19 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 	    {"LOYALTY_THREADS", CONF_INT, 1, 64, NULL, "8",
 		"requests at a time, each with a database connection", &s.threads},
 	    {"LOYALTY_DEADLINE_MS", CONF_INT, 500, 60000, NULL, "4500",
-		"longest that a request may take, waiting for a free thread included",
-		&s.db.deadline_ms},
+		"maximum time for a request, queueing included", &s.db.deadline_ms},
 	    {"LOYALTY_DB_TLS", CONF_CHOICE, 0, 0, "required|off", "required",
 		"off allows plain text over TCP to another machine, where there is no "
 		"LOYALTY_DB_TLS_CA",
 		&s.db_tls},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
-		"least that is logged, to stderr", &s.log_level},
+		"minimum log level", &s.log_level},
 	};
 	const size_t nrows = sizeof(rows) / sizeof(rows[0]);
-	/* As a container's first process it is the only one; elsewhere a
-	 * supervisor keeps the socket for the next. */
-	struct fcgi f = {.listen_fd = LISTEN_FD,
-	    .own_socket = getpid() == 1,
-	    .body_max = REQ_BODY_MAX,
-	    .grace_ms = GRACE_MS,
-	    .thread_begin = begin_thread,
-	    .thread_end = end_thread,
-	    .serve = serve,
-	    .tick = tick,
-	    .tick_ms = TICK_MS,
-	    .arg = &s};
 	const char *mode = argc > 1 ? argv[1] : "";
 	int rc;
 
-	if (argc > 2
-	    || (argc == 2 && strcmp(mode, "-t") != 0 && strcmp(mode, "-r") != 0
-		&& strcmp(mode, "-h") != 0)) {
+	if (argc > 2 || (argc == 2 && !is_mode(mode))) {
 		fprintf(stderr, "usage: %s [-h | -r | -t]\n", name);
 		return 2;
 	}
@@ -239,7 +242,7 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 	}
 	log_init(name, (enum log_level)s.log_level);
 	log_open();
-	rc = strcmp(mode, "-t") == 0 ? test(&s) : run(&s, &f);
+	rc = strcmp(mode, "-t") == 0 ? test(&s) : run(&s);
 	mysql_library_end();
 	conf_free(rows, nrows);
 	return rc;

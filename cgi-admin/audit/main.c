@@ -146,7 +146,7 @@ main(int argc, char **argv)
 		"LOYALTY_DB_TLS_CA",
 		&s.db_tls},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "error",
-		"least that is logged, to stderr", &s.log_level},
+		"minimum log level", &s.log_level},
 	};
 	const size_t nrows = sizeof(rows) / sizeof(rows[0]);
 	const char *mode = argc > 1 ? argv[1] : "";
