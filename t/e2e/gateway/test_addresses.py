@@ -88,7 +88,7 @@ def test_an_ipv6_network_is_one_client(fronted):
     for address in (f"{net}:5::1", f"{net}:5:0:0:1:2", f"{net}:5:aaaa:bbbb:cccc:dddd"):
         first, _ = ask(fronted, ROOMS, address, n=150)
         assert 429 in first, address
-    assert ask(fronted, ROOMS, f"{net}:5:0:1::9")[0] == [429]
+    assert 429 in ask(fronted, ROOMS, f"{net}:5:0:1::9", n=20)[0]
     assert ask(fronted, ROOMS, f"{net}:6::1")[0] == [401]
     # An IPv4 address in IPv6's clothes is itself.
     assert 429 in ask(fronted, ROOMS, "::ffff:198.51.100.7", n=200)[0]

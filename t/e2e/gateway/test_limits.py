@@ -16,7 +16,7 @@ from stack import TOP, until
 @pytest.fixture(scope="module")
 def low(make_stack):
     with make_stack({"LOYALTY_RATE": "5", "LOYALTY_BURST": "5", "LOYALTY_KEYLESS_RATE": "5", "LOYALTY_KEYLESS_BURST": "5",
-                     "LOYALTY_CONNS_PER_ADDRESS": "3", "LOYALTY_HEADER_TIMEOUT_S": "1",
+                     "LOYALTY_CONSOLE_RATE": "5", "LOYALTY_CONSOLE_BURST": "5", "LOYALTY_CONNS_PER_ADDRESS": "3", "LOYALTY_HEADER_TIMEOUT_S": "1",
                      "LOYALTY_BODY_TIMEOUT_S": "1"}) as s:
         yield s
 
@@ -71,15 +71,22 @@ def test_refused_request_does_nothing(low):
     assert 0 < done < 20 and low.balance(user) == 10 + done
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/v1", "/nothing"])
-def test_probes_and_what_is_not_there_count_too(low, path):
+@pytest.mark.parametrize("method, path", [("GET", "/healthz"), ("GET", "/readyz"), ("PUT", "/healthz"), ("OPTIONS", "/readyz"), ("GET", "/"), ("GET", "/v1"),
+                                          ("GET", "/nothing")])
+def test_probes_and_what_is_not_there_count_too(low, method, path):
     settle(low)
-    answers = [low.api.get(path, key=None) for _ in range(20)]
+    answers = [low.api.request(method, path, key=None) for _ in range(20)]
     refused = [a for a in answers if a.status == 429]
     assert refused and len(refused) < 20
     for a in refused:
         a.is_problem(429, "rate-limited")
     assert burst(low, 1)[0].status == 200, "who has a key is counted apart"
+
+
+def test_the_way_to_the_console_counts_as_the_console(low):
+    settle(low)
+    answers = [low.api.request("GET", "/console", key=None, check=False) for _ in range(20)]
+    assert answers[0].status == 303 and {a.status for a in answers} == {303, 429}
 
 
 def test_requests_at_once_from_one_address_are_limited(low):
