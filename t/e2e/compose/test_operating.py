@@ -19,6 +19,8 @@ def test_backup_is_restored_into_the_same_and_into_a_fresh_project(stack, new_st
         subprocess.run([str(TOP / "compose" / "backup")], cwd=TOP, env=stack.environment(), stdin=subprocess.DEVNULL, stdout=f, check=True, timeout=120)
     before = stack.snapshot(delivery=True)
     later = stack.reserve(room, user).json["id"]
+    cut = subprocess.run([str(TOP / "compose" / "restore")], cwd=TOP, env=stack.environment(), input=dump.read_bytes()[:-1000], capture_output=True, timeout=120)
+    assert cut.returncode == 1 and b"nothing was changed" in cut.stderr and stack.api.get(f"/v1/reservations/{later}").status == 200
     stack.journal.clear()  # what was told after the backup is gone, as it should be
     for target in (stack, None):
         if target is None:
@@ -131,7 +133,7 @@ def test_changed_password_of_the_databases_root_is_in_force_after_a_restart(stac
     old = file.read_bytes()
     file.unlink()
     try:
-        file.write_text("it's\\another'\n")
+        file.write_bytes(b"it's\\another'\r\n")
         stack.native("keys")
         stack.compose("restart", "mysql")
         stack.healthy("mysql")
