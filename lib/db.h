@@ -27,8 +27,8 @@ struct db;
  * copied and must outlive every db made of it. */
 struct db_conf {
 	const char *hosts, *user, *password, *name, *tls_ca;
-	int deadline_ms;	   /* longest that a call may take, connecting included */
-	_Atomic long long retries; /* shared: transactions that met another and were begun again */
+	int deadline_ms;	      /* maximum time for a call, connecting included */
+	_Atomic long long retries;    /* shared: transactions retried after a collision */
 	_Atomic int64_t bad_until_ms; /* shared: while it lies ahead the database is not asked */
 };
 

@@ -30,7 +30,7 @@ enum etag_list etag_list(const struct req *rq, const char *header);
 bool etag_listed(const struct req *rq, const char *header, const char *tag, bool weak);
 
 /*
- * Do the conditions of a write hold?  tag: of the state at hand, NULL where there is none.
+ * Do the conditions of a write hold?  tag: of the current state, NULL where there is none.
  * By 13.2.2: If-Match by strong comparison first, then If-None-Match by weak comparison.
  */
 bool etag_conditions_hold(const struct req *rq, const char *tag);

@@ -22,7 +22,7 @@ is_filter(const struct query_value *q)
 	return strcmp(q->name, "limit") != 0 && strcmp(q->name, "cursor") != 0;
 }
 
-/* Over path, filters (in the route's order) and position. */
+/* Over path, filters (by name, as read_query sorts them) and position. */
 static void
 check_of(const struct req *rq, const unsigned char id[16], uint8_t out[CHECK])
 {

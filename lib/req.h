@@ -43,8 +43,8 @@ struct fault {
 };
 
 struct query_value {
-	const char *name; /* of the route's table */
-	char *value;	  /* decoded, NUL-terminated, in query_store */
+	const char *name; /* one that the route knows; in query_store, as the value is */
+	char *value;	  /* decoded, NUL-terminated */
 	size_t len;
 };
 
