@@ -58,7 +58,7 @@ is_blank(uint32_t c)
 const char *
 text_fault(enum text_kind kind, const char *s, size_t len, size_t max)
 {
-	bool blank = kind != TEXT_PART;
+	bool blank = kind == TEXT_NAME;
 	size_t i = 0, n, chars = 0;
 	uint32_t c;
 

@@ -13,7 +13,7 @@
 size_t text_char(const char *s, size_t len, uint32_t *c);
 
 enum text_kind {
-	TEXT_NAME,   /* no control characters, no bidi overrides */
+	TEXT_NAME,   /* no control characters, no bidi overrides, not blank */
 	TEXT_REASON, /* no control characters but line feed */
 	TEXT_PART,   /* as a name, but may be blank: what to look for in names */
 };
@@ -22,8 +22,8 @@ enum text_kind {
  * Look over a text of len bytes from outside.  NULL if it is UTF-8 of 1 to
  * max characters of this kind, else what is wrong, as a phrase to follow
  * "must" (static).  Control characters: U+0000-001F, 007F-009F; bidi
- * overrides: U+202A-202E, 2066-2069.  Blank, which only TEXT_PART may be: of
- * nothing but characters that leave no mark (white space, zero-width ones).
+ * overrides: U+202A-202E, 2066-2069.  Blank: of nothing but characters that
+ * leave no mark (white space, zero-width ones).
  */
 const char *text_fault(enum text_kind kind, const char *s, size_t len, size_t max);
 

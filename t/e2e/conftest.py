@@ -74,6 +74,24 @@ def pytest_collection_modifyitems(config, items):
             items[:] = [i for i in items if i not in part]
 
 
+class AtOnce:
+    """A failure is told when it happens: a whole run takes minutes."""
+
+    def __init__(self, reporter):
+        self.reporter = reporter
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            reason = str(report.longrepr).rstrip().rpartition("\n")[2]
+            self.reporter.write_line(f"\n{report.nodeid}: {report.when} failed: {reason[:300]}")
+
+
+def pytest_sessionstart(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter:
+        session.config.pluginmanager.register(AtOnce(reporter))
+
+
 def pytest_sessionfinish(session, exitstatus):
     """A test that was skipped, or expected to fail, proves nothing: the run fails."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -117,7 +117,8 @@ class Stack:
         try:
             template = os.environ.get("LOYALTY_TEST_DATABASE")
             if template and not (self.var / "db").exists():
-                subprocess.run(["cp", "-a", "--sparse=always", template, str(self.var / "db")], check=True)
+                for part in ("db", "mail"):
+                    subprocess.run(["cp", "-a", "--sparse=always", f"{template}/{part}", str(self.var / part)], check=True)
             self.native("up")
         except BaseException:
             self.down()
@@ -580,10 +581,14 @@ class Stack:
 
 
 def keep_database(folder):
-    """A copy of what a first start makes, the demo hotel included: for LOYALTY_TEST_DATABASE, which later systems begin with."""
+    """A copy of what a first start makes, with the demo hotel and the mails about it: for LOYALTY_TEST_DATABASE, with which later systems
+    begin."""
+    os.mkdir(folder)
     with Stack() as stack:
+        stack.drained()
         stack.native("down")
-        subprocess.run(["cp", "-a", "--sparse=always", str(stack.var / "db"), folder], check=True)
+        for part in ("db", "mail"):
+            subprocess.run(["cp", "-a", "--sparse=always", str(stack.var / part), folder], check=True)
 
 
 class Unchanged:

@@ -80,7 +80,7 @@ def test_a_person_is_found_among_a_hundred_thousand(staff):
 
 def test_those_who_waited_longest_are_reached(staff):
     text = staff.get("/console/pending").text
-    assert "200+" in words(staff.page) and "More than 200 wait" in words(staff.page)
+    assert "200+" in words(staff.page) and "More than 200 are waiting" in words(staff.page)
     assert "those who have waited longer" in text
 
 

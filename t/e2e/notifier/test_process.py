@@ -196,7 +196,7 @@ def test_sigterm_leaves_at_once_while_the_relay_is_down(bench, relay):
     r.down()
     bench.reservation()
     n = bench.notifier(r)
-    n.logged("can't be used", count=3)
+    n.logged("mail server unavailable", count=3)
     status, took = n.term()
     assert status == 0 and took < 2
     assert bench.outbox()[0]["lease_owner"] is None
