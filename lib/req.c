@@ -211,7 +211,9 @@ req_json_user(struct req *rq, struct json_object *in, struct uuid *out)
 		return;
 	req_json_uuid(rq, user, "id", "/user/id", out);
 	if (req_json_has(user, "name"))
-		req_json_text(rq, user, "name", "/user/name", TEXT_NAME, &s, &len);
+		/* It is kept nowhere: an account of before names had to show may be sent as it is.
+		 */
+		req_json_text(rq, user, "name", "/user/name", TEXT_PART, &s, &len);
 	if (req_json_has(user, "role"))
 		req_json_role(rq, user, "role", "/user/role", &s);
 	req_json_only(rq, user, "/user", names);

@@ -15,7 +15,7 @@ size_t text_char(const char *s, size_t len, uint32_t *c);
 enum text_kind {
 	TEXT_NAME,   /* no control characters, no bidi overrides, not blank */
 	TEXT_REASON, /* no control characters but line feed */
-	TEXT_PART,   /* as a name, but may be blank: what to look for in names */
+	TEXT_PART,   /* as a name, but may be blank: what is looked for in names, or kept nowhere */
 };
 
 /*

@@ -33,8 +33,9 @@ def test_adjust_adds_and_takes(stack, api):
 
 
 def test_adjust_sends_no_mail_and_touches_no_room(stack, api):
+    user = stack.user()
     before = stack.snapshot()
-    stack.adjust(stack.user(), 5)
+    stack.adjust(user, 5)
     after = stack.snapshot()
     assert {name for name in after if before[name] != after[name]} == {"loyalty.user", "loyalty_history.points_history"}
 
