@@ -168,7 +168,8 @@ write_success(struct resp *rs, const struct req *rq, answer_shape *shape, const 
 		at[n + UUID_TEXT] = '\0';
 		resp_header(rs, "Location", at);
 	}
-	if (rq->method == METHOD_PUT || rq->method == METHOD_PATCH) {
+	/* never of a PUT, whose content is stored in another form (RFC 9110, 9.3.4) */
+	if (rq->method == METHOD_PATCH) {
 		etag_of(etag, rs->body.p, rs->body.len);
 		resp_header(rs, "ETag", etag);
 	}
