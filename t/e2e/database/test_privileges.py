@@ -280,6 +280,28 @@ def test_procedure_refuses_what_is_out_of_bounds_even_when_called_by_hand(stack)
     connection.close()
 
 
+def test_a_claim_that_fails_while_a_migration_replaces_a_function_takes_no_mail(stack):
+    """Its caller tries again at once; what it had taken would wait for the end of the lease."""
+    stack.drained()
+    stack.stop("notifier")
+    made = stack.sql("SHOW CREATE FUNCTION loyalty.outbox_subject")[0][2]
+    try:
+        stack.room()
+        stack.sql("DROP FUNCTION loyalty.outbox_subject")
+        before = stack.snapshot(delivery=True)
+        try:
+            with stack.service_db("notifier").cursor() as c, pytest.raises(pymysql.err.MySQLError):
+                c.execute("CALL loyalty.outbox_claim(%s, 10, 60)", (b"0123456789abcdef",))
+            assert stack.snapshot(delivery=True) == before
+        finally:
+            stack.sql("USE loyalty")
+            stack.sql(made)
+            stack.close_db()
+    finally:
+        stack.start("notifier")
+    stack.drained()
+
+
 def test_failed_call_leaves_no_transaction_and_no_context_behind(stack):
     """A signal in mid-procedure: rolled back, and @loyalty_* cleared."""
     user, room = stack.user(points=100), stack.room(price=10)
