@@ -10,34 +10,57 @@ from composed import docker
 from stack import TOP, until
 
 
-def test_backup_is_restored_into_the_same_and_into_a_fresh_project(stack, new_stack, tmp_path):
+def restore(target, dump):
+    """compose/restore of these bytes: (exit status, what it told)."""
+    done = subprocess.run([str(TOP / "compose" / "restore")], cwd=TOP, env=target.environment(), input=dump, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=240)
+    target.api.drop()
+    target.close_db()
+    return done.returncode, done.stdout.decode()
+
+
+@pytest.fixture
+def backup(stack):
+    """(its bytes, what there was, a reservation that is in it, another one that is not)."""
     room, user = stack.room(total=3, price=10), stack.user(points=100)
     kept = stack.reserve(room, user).json["id"]
     stack.drained()
-    dump = tmp_path / "loyalty.sql"
-    with open(dump, "wb") as f:
-        subprocess.run([str(TOP / "compose" / "backup")], cwd=TOP, env=stack.environment(), stdin=subprocess.DEVNULL, stdout=f, check=True, timeout=120)
-    before = stack.snapshot(delivery=True)
-    later = stack.reserve(room, user).json["id"]
-    cut = subprocess.run([str(TOP / "compose" / "restore")], cwd=TOP, env=stack.environment(), input=dump.read_bytes()[:-1000], capture_output=True, timeout=120)
-    assert cut.returncode == 1 and b"nothing was changed" in cut.stderr and stack.api.get(f"/v1/reservations/{later}").status == 200
+    dump = subprocess.run([str(TOP / "compose" / "backup")], cwd=TOP, env=stack.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True,
+                          timeout=120).stdout
+    before = {k: v for k, v in stack.snapshot(delivery=True).items() if not k.endswith("schema_migration")}
+    return dump, before, kept, stack.reserve(room, user).json["id"]
+
+
+def is_as_before(target, before, kept, later):
+    target.ready()
+    assert {k: v for k, v in target.snapshot(delivery=True).items() if not k.endswith("schema_migration")} == before
+    assert target.api.get(f"/v1/reservations/{kept}").status == 200
+    assert target.api.get(f"/v1/reservations/{later}").status == 404
+    assert target.reserve(target.room(), target.user()).status == 201
+    assert target.api.get("/v1/admin/audit", key="restricted").json["ok"] is True
+
+
+def test_backup_is_restored(stack, backup):
+    dump, before, kept, later = backup
+    status, told = restore(stack, dump[:-1000])
+    assert status == 1 and "nothing was changed" in told and stack.api.get(f"/v1/reservations/{later}").status == 200
     stack.journal.clear()  # what was told after the backup is gone, as it should be
-    for target in (stack, None):
-        if target is None:
-            target = new_stack()
-        with open(dump, "rb") as f:
-            done = subprocess.run([str(TOP / "compose" / "restore")], cwd=TOP, env=target.environment(), stdin=f, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=240)
-        assert done.returncode == 0, done.stdout.decode()
-        target.api.drop()
-        target.close_db()
-        target.ready()
-        same = {k: v for k, v in target.snapshot(delivery=True).items() if not k.endswith("schema_migration")}
-        assert same == {k: v for k, v in before.items() if not k.endswith("schema_migration")}
-        assert target.api.get(f"/v1/reservations/{kept}").status == 200
-        assert target.api.get(f"/v1/reservations/{later}").status == 404
-        assert target.reserve(room, user).status == 201
-        assert target.api.get("/v1/admin/audit", key="restricted").json["ok"] is True
+    status, told = restore(stack, dump)
+    assert status == 0, told
+    is_as_before(stack, before, kept, later)
+
+
+@pytest.mark.long
+def test_backup_is_restored_into_a_fresh_project_after_a_restore_that_failed(backup, new_stack):
+    dump, before, kept, later = backup
+    other = new_stack()
+    status, told = restore(other, dump.replace(b"CREATE TABLE `room`", b"CREATE TABEL `room`"))
+    assert status != 0 and "syntax" in told, told
+    other.compose("up", "--detach", "--no-build", "--wait", check=False)
+    assert "a restore was interrupted" in other.log("migrate") and not other.containers("cgi-rooms", running=True)
+    status, told = restore(other, dump)
+    assert status == 0, told
+    is_as_before(other, before, kept, later)
 
 
 def test_up_again_changes_nothing(stack):
