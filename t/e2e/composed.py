@@ -26,6 +26,8 @@ OURS = FASTCGI + ("console", "nginx", "notifier", "mail", "prune", "door")
 # What is not asked of containers, and why.  A prefix of the test's id below t/e2e; conftest.py deselects, and fails on a line
 # that fits no test.
 NATIVE = {
+    "test_contract.py::test_every_described_operation_was_exercised":
+        "the suites of all operations run natively, and in containers with make check-mysql",
     "gateway/test_gateway_tls.py::test_the_gateways_port_is_the_only_one_open":
         "looks at the sockets of processes of this machine; compose/test_isolation.py looks at those of containers",
     "gateway/test_addresses.py":

@@ -63,11 +63,13 @@ def each_in_turn(stack, kill, seed):
     books_are_in_order(stack)
 
 
+@pytest.mark.long
 def test_every_crash_under_load_is_mended_by_the_engine(stack):
     """The first process of a container dies of SIGKILL, as it would of too much memory."""
     each_in_turn(stack, stack.kill, 1)
 
 
+@pytest.mark.long
 def test_every_docker_kill_under_load_is_mended_by_compose_keep(kept):
     each_in_turn(kept, lambda name: docker("kill", kept.containers(name)[0]), 2)
 

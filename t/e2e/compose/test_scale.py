@@ -30,16 +30,17 @@ def test_scaling_up_and_down_loses_no_request(stack, one_of_each_again):
         stack.compose("up", "--detach", "--no-build", "--wait", "--scale", "cgi-rooms=3", "--scale", "cgi-points=2", "--scale", "cgi-admin=2",
                       "--scale", "notifier=2")
         assert [len(stack.containers(name)) for name in ("cgi-rooms", "cgi-points", "cgi-admin", "notifier")] == [3, 2, 2, 2]
-        during(load, 8)
+        during(load, 4)
         assert len({address for address in served(stack, "/v1/rooms") if "," not in address}) >= 3, "the new ones have work"
         stack.compose("up", "--detach", "--no-build", "--wait", "--scale", "cgi-rooms=2", "--scale", "notifier=1")
-        during(load, 4)
+        during(load, 2)
         stack.compose("up", "--detach", "--no-build", "--wait")
         assert [len(stack.containers(name)) for name in ("cgi-rooms", "cgi-points", "cgi-admin", "notifier")] == [1, 1, 1, 1]
-        during(load, 5)
+        during(load, 2)
     mails_went(stack, 60)
 
 
+@pytest.mark.long
 def test_rolling_restart_of_every_service_loses_no_request(stack, one_of_each_again):
     """Two of cgi-rooms and the notifier; of the others one, as at the start."""
     names = (*FASTCGI, "console", "notifier", "mail", "prune")

@@ -8,6 +8,8 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
@@ -58,7 +60,7 @@ def memory_within_bounds(stack):
 
 def test_memory_stays_within_bounds_under_mixed_load(stack):
     with memory_within_bounds(stack), Mixed(stack, n=24, seed=3, pause=0) as load:
-        during(load, 20)
+        during(load, 8)
 
 
 def wrk(stack, run, workload, key, path=""):
@@ -71,6 +73,7 @@ def wrk(stack, run, workload, key, path=""):
     print(f"\n{workload}: {counts['requests'] / counts['seconds']:.0f}/s")
 
 
+@pytest.mark.long
 def test_memory_stays_within_bounds_under_the_load_of_make_bench(stack):
     """As fast as two cores go, and then the thousands of mails that came of it."""
     rows = data.script(data.rooms([data.room(i) for i in range(1, data.ROOMS + 1)] + [data.HOT_ROOM]), data.users([data.user(i) for i in range(1, data.USERS + 1)]))
