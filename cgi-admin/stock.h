@@ -10,4 +10,9 @@
 #define SHAPE_STOCK 6
 void stock_shape(struct jsonw *w, const struct field *f);
 
+struct req;
+
+/* Begin the read of the room rq->id: these columns. */
+void stock_read(struct req *rq);
+
 #endif

@@ -69,7 +69,7 @@ enum prob
 stock_change(struct req *rq, struct resp *rs)
 {
 	static const struct change change = {
-	    "stock_get", stock_shape, SHAPE_STOCK, PROB_ROOM_NOT_FOUND, call};
+	    stock_read, stock_shape, SHAPE_STOCK, PROB_ROOM_NOT_FOUND, call};
 	struct stock_change_in c = {.total = -1, .price = -1, .archived = -1};
 	enum prob pr;
 

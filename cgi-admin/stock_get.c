@@ -2,13 +2,21 @@
 #include "routes.h"
 #include "stock.h"
 
+void
+stock_read(struct req *rq)
+{
+	db_select(rq->db, stock_get,
+	    "SELECT id, name, available_amount, required_points, total_amount, archived FROM room"
+	    " WHERE id = ?");
+	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+}
+
 /* One room with its stock, archived or not.  404 room-not-found: unknown, or no UUID. */
 enum prob
 stock_get(struct req *rq, struct resp *rs)
 {
 	if (!rq->has_id)
 		return PROB_ROOM_NOT_FOUND;
-	db_call(rq->db, "stock_get");
-	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+	stock_read(rq);
 	return answer_row(rq, rs, stock_shape, SHAPE_STOCK, PROB_ROOM_NOT_FOUND);
 }

@@ -12,7 +12,9 @@ stock_list(struct req *rq, struct resp *rs)
 	page_read(rq, &page);
 	if (rq->nfaults > 0)
 		return PROB_BAD_QUERY;
-	db_call(rq->db, "stock_list");
+	db_select(rq->db, stock_list,
+	    "SELECT id, name, available_amount, required_points, total_amount, archived FROM room"
+	    " WHERE id > ? ORDER BY id LIMIT ?");
 	db_bytes(rq->db, page.id, page.first ? 0 : sizeof(page.id));
 	db_int(rq->db, page.limit + 1);
 	return answer_list(rq, rs, &page, stock_shape, SHAPE_STOCK);

@@ -1,5 +1,13 @@
 #include "answer.h"
 #include "routes.h"
+#include "user.h"
+
+void
+user_read(struct req *rq)
+{
+	db_select(rq->db, user_get, "SELECT id, name, role, bonus_points FROM user WHERE id = ?");
+	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+}
 
 /* One account.  404 user-not-found: unknown, or no UUID. */
 enum prob
@@ -8,7 +16,6 @@ user_get(struct req *rq, struct resp *rs)
 	if (!rq->has_id)
 		return PROB_USER_NOT_FOUND;
 	rs->personal = true;
-	db_call(rq->db, "user_get");
-	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+	user_read(rq);
 	return answer_row(rq, rs, shape_account, SHAPE_ACCOUNT, PROB_USER_NOT_FOUND);
 }

@@ -3,6 +3,7 @@
 #include "answer.h"
 #include "routes.h"
 #include "text.h"
+#include "user.h"
 
 struct user_in {
 	const char *name, *role;
@@ -29,7 +30,7 @@ user_put(struct req *rq, struct resp *rs)
 {
 	static const char *const names[] = {"name", "role", NULL};
 	static const struct change change = {
-	    "user_get", shape_account, SHAPE_ACCOUNT, PROB_NONE, call};
+	    user_read, shape_account, SHAPE_ACCOUNT, PROB_NONE, call};
 	struct user_in u = {.name = "", .role = ""};
 	struct json_object *in;
 	enum prob pr;

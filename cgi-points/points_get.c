@@ -8,7 +8,7 @@ points_get(struct req *rq, struct resp *rs)
 	if (!rq->has_id)
 		return PROB_USER_NOT_FOUND;
 	rs->personal = true;
-	db_call(rq->db, "points_get");
+	db_select(rq->db, points_get, "SELECT id, name, role, bonus_points FROM user WHERE id = ?");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	return answer_row(rq, rs, shape_account, SHAPE_ACCOUNT, PROB_USER_NOT_FOUND);
 }

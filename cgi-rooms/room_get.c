@@ -7,7 +7,9 @@ room_get(struct req *rq, struct resp *rs)
 {
 	if (!rq->has_id)
 		return PROB_ROOM_NOT_FOUND;
-	db_call(rq->db, "room_get");
+	db_select(rq->db, room_get,
+	    "SELECT id, name, available_amount, required_points FROM room"
+	    " WHERE id = ? AND archived = 0");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	return answer_row(rq, rs, shape_room, SHAPE_ROOM, PROB_ROOM_NOT_FOUND);
 }

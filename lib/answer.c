@@ -272,8 +272,7 @@ look(struct req *rq, struct resp *rs, const struct change *c, struct seen *seen)
 	enum db_status st;
 	bool there, fine = true;
 
-	db_call(rq->db, c->get);
-	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+	c->read(rq);
 	if ((st = db_exec(rq->db, DB_READ, rq->request_id)) != DB_OK)
 		return answer_failed(rq, st, false);
 	seen->len = 0;

@@ -42,16 +42,15 @@ enum prob answer_write(
 
 /*
  * A write to one resource (PUT, PATCH) that honours If-Match and If-None-Match.
- * Without them it is answer_write.  With them the procedure `get` reads the
- * state, they are held against the entity tag that GET gives it, and the
- * writing procedure gets, as its last argument, what was read: its columns but
- * the id, joined with U+001F; empty: there is no row; NULL: any will do.  Under
- * the row's lock it compares, and refuses with precondition-failed where
- * something has changed: then the conditions are looked at again.  So they hold
- * for the very state that is replaced, and one that still holds refuses nothing.
+ * Without them it is answer_write.  With them `read` gets the state, they are held against the
+ * entity tag that GET gives it, and the writing procedure gets, as its last argument, what was
+ * read: its columns but the id, joined with U+001F; empty: there is no row; NULL: any will do.
+ * Under the row's lock it compares, and refuses with precondition-failed where something has
+ * changed: then the conditions are looked at again.  So they hold for the very state that is
+ * replaced, and one that still holds refuses nothing.
  */
 struct change {
-	const char *get; /* procedure of the GET: one row, its only argument rq->id */
+	void (*read)(struct req *rq); /* begin the read of the GET: one row or none, of rq->id */
 	answer_shape *shape;
 	unsigned columns;
 	enum prob missing; /* where there is no row; PROB_NONE: the write makes one */

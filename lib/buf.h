@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /*
  * A growing byte buffer.  Zeroed is empty and valid.  It is the caller's;
@@ -22,9 +23,23 @@ void buf_free(struct buf *b);
 /* See to it that n more bytes fit.  false (and failed set) if not. */
 bool buf_reserve(struct buf *b, size_t n);
 
-/* Append n bytes, a C string, or a number in decimal. */
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_str(struct buf *b, const char *s);
+/* Append n bytes, a C string, or a number in decimal.  Here, since an answer is made of hundreds
+ * of such pieces. */
+static inline void
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0 || b->failed || (n > b->cap - b->len && !buf_reserve(b, n)))
+		return;
+	memcpy(b->p + b->len, p, n);
+	b->len += n;
+}
+
+static inline void
+buf_str(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
 void buf_int(struct buf *b, long long n);
 
 #endif

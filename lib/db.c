@@ -15,6 +15,12 @@
 #include "log.h"
 #include "schema_version.h"
 
+#ifdef MARIADB_PACKAGE_VERSION
+typedef my_bool my_bool_;
+#else
+typedef bool my_bool_;
+#endif
+
 /* Not in every header that we build with. */
 #define ERR_DISK_FULL 1021
 #define ERR_QUERY_TIMEOUT 3024
@@ -24,6 +30,7 @@
 #define ERR_STATEMENT_TIMEOUT 1969
 #define ERR_CONNECTION_KILLED 1927
 #define ERR_READ_ONLY_MODE 1836
+#define ERR_NEED_REPREPARE 1615
 #define ERR_TIMEOUT 1 /* ours: no answer within the deadline */
 
 #define CONNECT_TIMEOUT_S 1
@@ -35,7 +42,39 @@
 #define REPLACED_MS 2000 /* how long a procedure may be away */
 #define REPLACED_PACE 3	 /* back_off between looks: 17 ms or so */
 #define TRIES 10
+#define FRESH_MS 200 /* a read does not look whether a connection lives that was used just now */
 #define RESULTS_MAX 32
+#define STATEMENTS_MAX 16 /* SELECTs of one program */
+#define PARAMS_MAX 8
+#define TEXT_MAX 65536 /* bytes of a field */
+
+/* A column of a SELECT: the field at hand, and its text. */
+struct column {
+	union {
+		long long n;
+		MYSQL_TIME time;
+	} value;
+	char *text; /* NUL-terminated; what numbers and times are written to */
+	unsigned long len;
+	my_bool_ is_null;
+};
+
+/* A SELECT as the server of this connection has prepared it. */
+struct statement {
+	const char *sql; /* the program's literal: who has the same address is the same */
+	MYSQL_STMT *stmt;
+	unsigned ncolumns;
+	struct column *columns;
+	MYSQL_BIND *binds;
+};
+
+/* An argument of the SELECT at hand: a number, or bytes in db->sql. */
+struct param {
+	enum enum_field_types type; /* LONGLONG, BLOB, STRING, NULL */
+	long long n;
+	size_t at;
+	unsigned long len;
+};
 
 struct db {
 	struct db_conf *conf;
@@ -44,10 +83,18 @@ struct db {
 	unsigned nresults, at;
 	MYSQL_ROW row;
 	unsigned long *lengths;
-	struct buf sql;
+	struct buf sql; /* of a call: its text; of a SELECT: the bytes of its arguments */
 	bool first_arg;
-	bool sent;	     /* by db_send, and the answer not read yet */
-	unsigned send_error; /* 0, or why sending failed */
+	const char *select; /* the SELECT at hand, or NULL: a call */
+	struct param params[PARAMS_MAX];
+	unsigned nparams;
+	struct statement statements[STATEMENTS_MAX];
+	unsigned nstatements;
+	struct statement *rows; /* whose result is at hand, or NULL */
+	char failure[512];	/* what the library says of a SELECT that failed, else "" */
+	int64_t used_ms;	/* when the server answered last */
+	bool sent;		/* by db_send, and the answer not read yet */
+	unsigned send_error;	/* 0, or why sending failed */
 	char name[48];
 	char reason[800];
 	int64_t until_ms;	   /* deadline given by db_until, or 0 */
@@ -80,12 +127,28 @@ db_new(struct db_conf *c)
 }
 
 static void
+forget(struct statement *s)
+{
+	unsigned i;
+
+	if (s->stmt != NULL)
+		mysql_stmt_close(s->stmt);
+	for (i = 0; i < s->ncolumns; i++)
+		free(s->columns[i].text);
+	free(s->columns);
+	free(s->binds);
+	*s = (struct statement){0};
+}
+
+static void
 disconnect(struct db *db)
 {
 	db_done(db);
 	if (db->my != NULL)
 		mysql_close(db->my);
 	db->my = NULL;
+	while (db->nstatements > 0)
+		forget(&db->statements[--db->nstatements]);
 	db->sent = false;
 	db->schema_checked_ms = 0;
 }
@@ -132,14 +195,28 @@ db_until(struct db *db, int64_t at_ms)
 
 /* ---- the statement ---- */
 
-void
-db_call(struct db *db, const char *procedure)
+static void
+begin(struct db *db, const char *name, const char *select)
 {
 	if (db->sent)
 		disconnect(db);
 	db_done(db);
-	snprintf(db->name, sizeof(db->name), "%s", procedure);
+	snprintf(db->name, sizeof(db->name), "%s", name);
 	buf_reset(&db->sql);
+	db->select = select;
+	db->nparams = 0;
+}
+
+void
+db_select_literal(struct db *db, const char *name, const char *sql)
+{
+	begin(db, name, sql);
+}
+
+void
+db_call(struct db *db, const char *procedure)
+{
+	begin(db, procedure, NULL);
 	buf_str(&db->sql, "CALL ");
 	buf_str(&db->sql, procedure);
 	buf_str(&db->sql, "(");
@@ -154,9 +231,27 @@ next_arg(struct db *db)
 	db->first_arg = false;
 }
 
+/* Note an argument of a SELECT; false: this is a call. */
+static bool
+bind(struct db *db, enum enum_field_types type, long long n, const void *p, size_t len)
+{
+	if (db->select == NULL)
+		return false;
+	if (db->nparams == PARAMS_MAX) {
+		db->sql.failed = true;
+		return true;
+	}
+	db->params[db->nparams++] =
+	    (struct param){.type = type, .n = n, .at = db->sql.len, .len = (unsigned long)len};
+	buf_add(&db->sql, p, len);
+	return true;
+}
+
 void
 db_int(struct db *db, long long n)
 {
+	if (bind(db, MYSQL_TYPE_LONGLONG, n, "", 0))
+		return;
 	next_arg(db);
 	buf_int(&db->sql, n);
 }
@@ -168,6 +263,8 @@ db_bytes(struct db *db, const void *p, size_t n)
 	const unsigned char *b = p;
 	size_t i;
 
+	if (bind(db, MYSQL_TYPE_BLOB, 0, p, n))
+		return;
 	next_arg(db);
 	buf_str(&db->sql, "X'");
 	if (buf_reserve(&db->sql, 2 * n)) {
@@ -185,6 +282,8 @@ db_bytes(struct db *db, const void *p, size_t n)
 void
 db_utf8(struct db *db, const char *s, size_t n)
 {
+	if (bind(db, MYSQL_TYPE_STRING, 0, s, n))
+		return;
 	next_arg(db);
 	buf_str(&db->sql, "_utf8mb4 ");
 	db->first_arg = true; /* the comma is there */
@@ -194,6 +293,8 @@ db_utf8(struct db *db, const char *s, size_t n)
 void
 db_null(struct db *db)
 {
+	if (bind(db, MYSQL_TYPE_NULL, 0, "", 0))
+		return;
 	next_arg(db);
 	buf_str(&db->sql, "NULL");
 }
@@ -336,13 +437,16 @@ receive(struct db *db, int64_t until)
 static unsigned
 query(struct db *db, const char *sql, size_t len, int64_t until)
 {
+	db->failure[0] = '\0';
 	return mysql_send_query(db->my, sql, len) != 0 ? mysql_errno(db->my) : receive(db, until);
 }
 
 static const char *
 error_text(const struct db *db, unsigned e)
 {
-	return e == ERR_TIMEOUT ? "no answer within the deadline" : mysql_error(db->my);
+	if (e == ERR_TIMEOUT)
+		return "no answer within the deadline";
+	return db->failure[0] != '\0' ? db->failure : mysql_error(db->my);
 }
 
 /* For a statement that has no rows. */
@@ -551,14 +655,24 @@ query_replaced(struct db *db, const char *sql, size_t len, int64_t until)
 	return e;
 }
 
+/* What a SELECT reads is not there, or not for us. */
+static bool
+is_missing(unsigned e)
+{
+	return e == ER_NO_SUCH_TABLE || e == ER_BAD_FIELD_ERROR || e == ER_TABLEACCESS_DENIED_ERROR
+	       || e == ER_COLUMNACCESS_DENIED_ERROR;
+}
+
 /* For anybody's eyes: no account, no address. */
 static void
-misses(struct db *db, const char *procedure, unsigned e)
+misses(struct db *db, const char *name, unsigned e)
 {
 	snprintf(db->reason, sizeof(db->reason),
-	    "the database lacks the procedure %s or the right to call it (error %u); migrate the "
-	    "database",
-	    procedure, e);
+	    is_missing(e) ? "the database lacks what %s reads or the right to read it (error %u); "
+			    "migrate the database"
+			  : "the database lacks the procedure %s or the right to call it (error "
+			    "%u); migrate the database",
+	    name, e);
 }
 
 static enum db_status
@@ -601,7 +715,8 @@ ready(struct db *db, int64_t until)
 	int tries;
 
 	for (tries = 0;; tries++) {
-		if (db->my != NULL && stale(db->my)) {
+		if (db->my != NULL && (db->select == NULL || db_now_ms() - db->used_ms > FRESH_MS)
+		    && stale(db->my)) {
 			log_line(LOG_INFO, NULL, "db: connection found closed, connecting again");
 			disconnect(db);
 		}
@@ -612,6 +727,201 @@ ready(struct db *db, int64_t until)
 		    || db->kill_asked_ms != given_up_ms)
 			return st;
 	}
+}
+
+/* ---- a SELECT ---- */
+
+static void
+bind_column(MYSQL_BIND *b, struct column *c, const MYSQL_FIELD *f)
+{
+	b->is_null = &c->is_null;
+	b->length = &c->len;
+	switch (f->type) {
+	case MYSQL_TYPE_TINY:
+	case MYSQL_TYPE_SHORT:
+	case MYSQL_TYPE_INT24:
+	case MYSQL_TYPE_LONG:
+	case MYSQL_TYPE_LONGLONG:
+		b->buffer_type = MYSQL_TYPE_LONGLONG;
+		b->buffer = &c->value.n;
+		c->text = malloc(24);
+		break;
+	case MYSQL_TYPE_DATETIME:
+		b->buffer_type = MYSQL_TYPE_DATETIME;
+		b->buffer = &c->value.time;
+		c->text = malloc(80);
+		break;
+	default:
+		b->buffer_type = MYSQL_TYPE_STRING;
+		b->buffer_length = f->length < TEXT_MAX ? f->length : TEXT_MAX;
+		b->buffer = c->text = malloc(b->buffer_length + 1);
+	}
+}
+
+/* Columns of what was prepared.  false: out of memory, or it has none. */
+static bool
+bind_columns(struct statement *s)
+{
+	MYSQL_RES *of = mysql_stmt_result_metadata(s->stmt);
+	bool ok = of != NULL;
+	unsigned i, n;
+
+	if (!ok)
+		return false;
+	n = mysql_num_fields(of);
+	s->columns = calloc(n, sizeof(*s->columns));
+	s->binds = calloc(n, sizeof(*s->binds));
+	ok = s->columns != NULL && s->binds != NULL;
+	for (i = 0; ok && i < n; i++) {
+		bind_column(&s->binds[i], &s->columns[i], mysql_fetch_field_direct(of, i));
+		s->ncolumns = i + 1;
+		ok = s->columns[i].text != NULL;
+	}
+	mysql_free_result(of);
+	return ok && mysql_stmt_bind_result(s->stmt, s->binds) == 0;
+}
+
+/* Note what the library says of a failure; its number. */
+static unsigned
+failure_of(struct db *db, MYSQL_STMT *stmt)
+{
+	snprintf(db->failure, sizeof(db->failure), "%s", mysql_stmt_error(stmt));
+	return mysql_stmt_errno(stmt);
+}
+
+/* The statement of the SELECT at hand.  0, or the error's number. */
+static unsigned
+prepare(struct db *db, struct statement **out)
+{
+	struct statement *s = db->statements;
+	unsigned e = ER_OUTOFMEMORY;
+
+	for (; s < db->statements + db->nstatements; s++)
+		if (s->sql == db->select) {
+			*out = s;
+			return 0;
+		}
+	if (db->nstatements == STATEMENTS_MAX || (s->stmt = mysql_stmt_init(db->my)) == NULL)
+		return e;
+	s->sql = db->select;
+	if (mysql_stmt_prepare(s->stmt, s->sql, strlen(s->sql)) != 0) {
+		e = failure_of(db, s->stmt);
+	} else if (mysql_stmt_param_count(s->stmt) == db->nparams && bind_columns(s)) {
+		db->nstatements++;
+		*out = s;
+		return 0;
+	}
+	forget(s);
+	return e;
+}
+
+static void
+bind_params(struct db *db, MYSQL_BIND *b)
+{
+	unsigned i;
+
+	memset(b, 0, db->nparams * sizeof(*b));
+	for (i = 0; i < db->nparams; i++) {
+		struct param *p = &db->params[i];
+
+		b[i].buffer_type = p->type;
+		b[i].buffer = p->type == MYSQL_TYPE_LONGLONG ? (void *)&p->n : db->sql.p + p->at;
+		b[i].buffer_length = p->len;
+		b[i].length = &p->len;
+	}
+}
+
+/*
+ * Prepare it where it is new to this connection, execute it, fetch the whole
+ * answer.  0, or the error's number.  The library waits for the answer as long
+ * as the connection's read timeout; who has less time left than that asks first
+ * whether the server answers at all.
+ */
+static unsigned
+execute(struct db *db, int64_t until)
+{
+	MYSQL_BIND b[PARAMS_MAX];
+	struct statement *s = NULL;
+	unsigned e;
+
+	db->failure[0] = '\0';
+	if (until - db_now_ms() < read_timeout_s(db->conf) * 1000 && !tell(db, "DO 1", until))
+		return ERR_TIMEOUT;
+	if ((e = prepare(db, &s)) != 0)
+		return e;
+	bind_params(db, b);
+	if ((db->nparams > 0 && mysql_stmt_bind_param(s->stmt, b) != 0)
+	    || mysql_stmt_execute(s->stmt) != 0 || mysql_stmt_store_result(s->stmt) != 0)
+		return failure_of(db, s->stmt);
+	db->rows = s;
+	return 0;
+}
+
+/* The decimal digits of n; their number. */
+static unsigned long
+digits(char *out, long long n)
+{
+	unsigned long long u = n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n;
+	char reversed[20];
+	unsigned long k = 0, len = 0;
+
+	do
+		reversed[k++] = (char)('0' + u % 10);
+	while ((u /= 10) != 0);
+	if (n < 0)
+		out[len++] = '-';
+	while (k > 0)
+		out[len++] = reversed[--k];
+	out[len] = '\0';
+	return len;
+}
+
+/* As the contract has times: RFC 3339, UTC, microseconds. */
+static unsigned long
+time_text(char *out, const MYSQL_TIME *t)
+{
+	static const char form[] = "0000-00-00T00:00:00.000000Z";
+	static const unsigned char at[] = {3, 6, 9, 12, 15, 18, 25}; /* last digit of each */
+	unsigned long part[] = {
+	    t->year, t->month, t->day, t->hour, t->minute, t->second, t->second_part};
+	size_t i;
+
+	memcpy(out, form, sizeof(form));
+	for (i = 0; i < sizeof(at); i++) {
+		char *p = out + at[i];
+
+		for (; part[i] > 0; part[i] /= 10)
+			*p-- = (char)('0' + part[i] % 10);
+	}
+	return sizeof(form) - 1;
+}
+
+static bool
+fetch(struct statement *s)
+{
+	int rc = mysql_stmt_fetch(s->stmt);
+	unsigned i;
+
+	if (rc == MYSQL_NO_DATA)
+		return false;
+	/* Longer than it could be when this was prepared: no row is better than half a field,
+	 * and none of it passes for a row.  The next one is prepared anew. */
+	if (rc != 0)
+		s->sql = NULL;
+	for (i = 0; i < s->ncolumns; i++) {
+		struct column *c = &s->columns[i];
+
+		c->is_null = c->is_null || rc != 0;
+		if (c->is_null)
+			continue;
+		if (s->binds[i].buffer_type == MYSQL_TYPE_LONGLONG)
+			c->len = digits(c->text, c->value.n);
+		else if (s->binds[i].buffer_type == MYSQL_TYPE_DATETIME)
+			c->len = time_text(c->text, &c->value.time);
+		else
+			c->text[c->len] = '\0';
+	}
+	return true;
 }
 
 /* ---- the call ---- */
@@ -655,6 +965,8 @@ answer(struct db *db, int64_t until)
 {
 	unsigned e;
 
+	if (db->select != NULL)
+		return execute(db, until);
 	if (db->sent) {
 		db->sent = false;
 		e = db->send_error != 0 ? db->send_error : receive(db, until);
@@ -680,7 +992,7 @@ refused(struct db *db, unsigned e, int64_t until)
 		return DB_VERSION;
 	disconnect(db);
 	memcpy(db->reason, reason, sizeof(reason));
-	if (!is_replaced(e))
+	if (!is_replaced(e) && !(db->select != NULL && is_missing(e)))
 		return DB_FAILED;
 	misses(db, db->name, e);
 	return DB_VERSION;
@@ -712,7 +1024,9 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 		if (st != DB_OK)
 			return st;
 		sent = db_now_ms();
-		if ((e = answer(db, until)) == 0)
+		e = answer(db, until);
+		db->used_ms = db_now_ms();
+		if (e == 0)
 			return DB_OK;
 		snprintf(db->reason, sizeof(db->reason), "%s: %s", db->name, error_text(db, e));
 		log_line(LOG_WARN, request_id, "db: error %u: %s", e, db->reason);
@@ -724,8 +1038,11 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 			*in_doubt = true;
 			if (mode == DB_ONCE)
 				return DB_UNKNOWN;
-		} else if (e == ERR_IDLE_TOO_LONG) {
-			disconnect(db); /* its farewell met our call, which nobody has read */
+		} else if (e == ERR_IDLE_TOO_LONG || e == ERR_NEED_REPREPARE
+			   || e == ER_UNKNOWN_STMT_HANDLER) {
+			/* its farewell met our call, which nobody has read; or it wants its
+			 * statements prepared anew */
+			disconnect(db);
 		} else if (is_collision(e)) {
 			atomic_fetch_add_explicit(&db->conf->retries, 1, memory_order_relaxed);
 			if (until - db_now_ms() < AGAIN_MS)
@@ -784,7 +1101,8 @@ db_receive(struct db *db, enum db_mode mode, const char *request_id)
 enum db_status
 db_exec(struct db *db, enum db_mode mode, const char *request_id)
 {
-	buf_str(&db->sql, ")");
+	if (db->select == NULL)
+		buf_str(&db->sql, ")");
 	return db_receive(db, mode, request_id);
 }
 
@@ -795,6 +1113,8 @@ db_row(struct db *db)
 {
 	MYSQL_RES *r = db->at < db->nresults ? db->results[db->at] : NULL;
 
+	if (db->rows != NULL)
+		return fetch(db->rows);
 	if (r == NULL || (db->row = mysql_fetch_row(r)) == NULL)
 		return false;
 	db->lengths = mysql_fetch_lengths(r);
@@ -813,15 +1133,29 @@ db_next_result(struct db *db)
 const char *
 db_text(const struct db *db, unsigned col, size_t *len)
 {
+	const char *text;
+	size_t n;
+
+	if (db->rows != NULL) {
+		const struct column *c = &db->rows->columns[col];
+
+		text = c->is_null ? NULL : c->text;
+		n = c->len;
+	} else {
+		text = db->row[col];
+		n = db->lengths[col];
+	}
 	if (len != NULL)
-		*len = db->row[col] != NULL ? db->lengths[col] : 0;
-	return db->row[col];
+		*len = text != NULL ? n : 0;
+	return text;
 }
 
 long long
 db_number(const struct db *db, unsigned col)
 {
-	return db->row[col] != NULL ? strtoll(db->row[col], NULL, 10) : 0;
+	const char *text = db_text(db, col, NULL);
+
+	return text != NULL ? strtoll(text, NULL, 10) : 0;
 }
 
 void
@@ -831,4 +1165,7 @@ db_done(struct db *db)
 		mysql_free_result(db->results[--db->nresults]);
 	db->at = 0;
 	db->row = NULL;
+	if (db->rows != NULL)
+		mysql_stmt_free_result(db->rows->stmt);
+	db->rows = NULL;
 }

@@ -8,16 +8,17 @@
 #include <stdio.h>
 
 /*
- * Calls of stored procedures over one connection, for one thread.
+ * Reads, and calls of stored procedures, over one connection, for one thread.
  *
- *	db_call(db, "room_get");
+ *	db_select(db, room_get, "SELECT id, name FROM room WHERE id = ?");
  *	db_bytes(db, id, 16);
  *	if ((rc = db_exec(db, DB_READ, id)) == DB_OK && db_row(db))
  *		use(db_text(db, 1, &len));
  *	db_done(db);
  *
  * The connection is made when it is first needed and made again when it was
- * lost.  Every value travels as a hexadecimal literal or a number, so there
+ * lost.  A SELECT is prepared once on each; its values travel in the binary
+ * protocol.  Those of a call travel as hexadecimal literals or numbers.  So there
  * is nothing to escape.
  */
 struct db;
@@ -70,6 +71,13 @@ void db_thread_end(void);
 
 /* Begin a call.  Arguments follow in the procedure's order. */
 void db_call(struct db *db, const char *procedure);
+/*
+ * Begin a read: one SELECT, a literal in the program's text, which changes and
+ * locks nothing.  Arguments follow in the order of its question marks, eight at
+ * most.  name: for reasons and the log.
+ */
+#define db_select(db, name, sql) db_select_literal(db, #name, "" sql "")
+void db_select_literal(struct db *db, const char *name, const char *sql);
 void db_int(struct db *db, long long n);
 void db_bytes(struct db *db, const void *p, size_t n);
 void db_utf8(struct db *db, const char *s, size_t n);
@@ -106,7 +114,8 @@ bool db_row(struct db *db);
 bool db_next_result(struct db *db);
 
 /* Fields of the row at hand, from column 0: bytes that stay until db_done or
- * the next db_row and are followed by a NUL; NULL for NULL. */
+ * the next db_row and are followed by a NUL; NULL for NULL.  A number is text in
+ * decimal; so is a DATETIME of a SELECT, as RFC 3339 has it, UTC. */
 const char *db_text(const struct db *db, unsigned col, size_t *len);
 long long db_number(const struct db *db, unsigned col); /* 0 for NULL */
 

@@ -75,6 +75,23 @@ tick(void)
 	return now;
 }
 
+/* Eight random bytes, of a thread's store: a system call fills it for 64 ids. */
+static bool
+draw(uint8_t out[8])
+{
+	static _Thread_local uint8_t store[512];
+	static _Thread_local size_t left;
+
+	if (left == 0) {
+		if (getrandom(store, sizeof(store), 0) != (ssize_t)sizeof(store))
+			return false;
+		left = sizeof(store);
+	}
+	left -= 8;
+	memcpy(out, store + left, 8);
+	return true;
+}
+
 bool
 uuid_v7(struct uuid *u)
 {
@@ -82,7 +99,7 @@ uuid_v7(struct uuid *u)
 	uint64_t t;
 	int i;
 
-	if (getrandom(v.b + 8, 8, 0) != 8)
+	if (!draw(v.b + 8))
 		return false;
 	t = tick();
 	for (i = 0; i < 6; i++)

@@ -3,7 +3,7 @@
 -- Two locked accounts, which mysql/migrate makes, own what runs with more rights than its caller.  loyalty_definer, the procedures:
 -- no INSERT into the outbox, nothing but SELECT in the history.  loyalty_trigger, the triggers: the only one
 -- that inserts history and outbox rows, and it can't change a single one.
--- The services' accounts get EXECUTE on their own procedures in mysql/procs, and nothing else.
+-- The services' accounts get EXECUTE on their own procedures in mysql/procs and SELECT on columns in mysql/reads.sql, and nothing else.
 -- __HOST__ is where services connect from: localhost natively, % in containers.
 GRANT SELECT, INSERT, UPDATE ON loyalty.room TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.user TO 'loyalty_definer'@'localhost';

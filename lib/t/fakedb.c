@@ -15,6 +15,8 @@
 
 #define CONNECTIONS_MAX 64
 #define TEXTS 32
+#define STATEMENTS 16
+#define PARAMS 8
 
 #define MORE_RESULTS 0x000a /* autocommit, more results follow */
 #define NO_MORE 0x0002
@@ -25,7 +27,7 @@ static size_t nscript;
 static bool mute, stall;
 static int schema;
 static unsigned drop_after, generation, connections, other_connections, calls, kills, schema_calls,
-    thread_ids = 100;
+    prepares, thread_ids = 100;
 static char texts[TEXTS][512];
 
 /* One connection, in its own thread. */
@@ -34,6 +36,9 @@ struct link {
 	uint8_t sequence;
 	unsigned generation; /* of its beginning: another now means: close */
 	struct buf out;
+	char prepared[STATEMENTS][512];
+	unsigned nprepared;
+	uint8_t types[STATEMENTS][PARAMS];
 };
 
 /* ---- packets ---- */
@@ -96,43 +101,67 @@ send_end(struct link *l, unsigned status)
 }
 
 static bool
-send_rows(struct link *l, const struct fake_step *s)
+send_column(struct link *l)
 {
-	unsigned i, k;
+	text(l, "def");
+	text(l, "");
+	text(l, "");
+	text(l, "");
+	text(l, "c");
+	text(l, "c");
+	number(l, 0x0c, 1);
+	number(l, 45, 2); /* utf8mb4 */
+	number(l, 1000, 4);
+	number(l, 0xfd, 1); /* VAR_STRING */
+	number(l, 0, 5);
+	return send_packet(l);
+}
+
+/* Definitions of n columns, and what ends them. */
+static bool
+send_columns(struct link *l, unsigned n, unsigned status)
+{
+	for (; n > 0; n--)
+		if (!send_column(l))
+			return false;
+	return send_end(l, status);
+}
+
+/* One row; in the binary protocol with its bitmap of NULLs, which begins at bit 2. */
+static bool
+send_row(struct link *l, const char *const *values, unsigned n, bool binary)
+{
+	uint8_t nulls[16] = {0};
+	unsigned k;
+
+	for (k = 0; k < n; k++)
+		if (values[k] == NULL)
+			nulls[(k + 2) / 8] |= (uint8_t)(1 << (k + 2) % 8);
+	if (binary) {
+		number(l, 0, 1);
+		buf_add(&l->out, nulls, (n + 9) / 8);
+	}
+	for (k = 0; k < n; k++) {
+		if (values[k] != NULL)
+			text(l, values[k]);
+		else if (!binary)
+			number(l, 0xfb, 1);
+	}
+	return send_packet(l);
+}
+
+static bool
+send_rows(struct link *l, const struct fake_step *s, bool binary)
+{
+	unsigned i, status = binary ? NO_MORE : MORE_RESULTS;
 
 	number(l, s->columns, 1);
-	if (!send_packet(l))
+	if (!send_packet(l) || !send_columns(l, s->columns, status))
 		return false;
-	for (i = 0; i < s->columns; i++) {
-		text(l, "def");
-		text(l, "");
-		text(l, "");
-		text(l, "");
-		text(l, "c");
-		text(l, "c");
-		number(l, 0x0c, 1);
-		number(l, 45, 2); /* utf8mb4 */
-		number(l, 1000, 4);
-		number(l, 0xfd, 1); /* VAR_STRING */
-		number(l, 0, 5);
-		if (!send_packet(l))
+	for (i = 0; i < s->nrows; i++)
+		if (!send_row(l, s->values + i * s->columns, s->columns, binary))
 			return false;
-	}
-	if (!send_end(l, MORE_RESULTS))
-		return false;
-	for (i = 0; i < s->nrows; i++) {
-		for (k = 0; k < s->columns; k++) {
-			const char *v = s->values[i * s->columns + k];
-
-			if (v != NULL)
-				text(l, v);
-			else
-				number(l, 0xfb, 1);
-		}
-		if (!send_packet(l))
-			return false;
-	}
-	return send_end(l, MORE_RESULTS) && send_ok(l);
+	return send_end(l, status) && (binary || send_ok(l));
 }
 
 /* Wait until there is something, or the connection is to go: false. */
@@ -216,7 +245,7 @@ next_step(const char *sql)
 }
 
 static bool
-answer_call(struct link *l, const char *sql)
+answer_call(struct link *l, const char *sql, bool binary)
 {
 	struct fake_step s = next_step(sql);
 
@@ -224,7 +253,7 @@ answer_call(struct link *l, const char *sql)
 		check_pause(s.delay_ms);
 	switch (s.kind) {
 	case FAKE_ROWS:
-		return send_rows(l, &s);
+		return send_rows(l, &s, binary);
 	case FAKE_NO_ROWS:
 		return send_ok(l);
 	case FAKE_ERROR:
@@ -255,7 +284,7 @@ answer_schema(struct link *l)
 		return false;
 	}
 	snprintf(digits, sizeof(digits), "%d", version);
-	return send_rows(l, &s);
+	return send_rows(l, &s, false);
 }
 
 /* SET, KILL */
@@ -274,19 +303,118 @@ answer_other(struct link *l, const char *sql)
 	return false;
 }
 
+/* COM_STMT_PREPARE: as many columns as the rows have that come next. */
+static bool
+answer_prepare(struct link *l, const char *sql)
+{
+	unsigned params = 0, columns = 0;
+	const char *p;
+	size_t i;
+
+	if (l->nprepared == STATEMENTS)
+		abort();
+	for (p = sql; *p != '\0'; p++)
+		params += *p == '?';
+	pthread_mutex_lock(&lock);
+	prepares++;
+	if (nscript > 0)
+		columns = script[calls < nscript ? calls : nscript - 1].columns;
+	for (i = 0; columns == 0 && i < nscript; i++)
+		columns = script[i].columns > columns ? script[i].columns : columns;
+	pthread_mutex_unlock(&lock);
+	snprintf(l->prepared[l->nprepared++], sizeof(l->prepared[0]), "%.*s",
+	    (int)sizeof(l->prepared[0]) - 1, sql);
+	number(l, 0, 1);
+	number(l, l->nprepared, 4);
+	number(l, columns, 2);
+	number(l, params, 2);
+	number(l, 0, 3);
+	return send_packet(l) && (params == 0 || send_columns(l, params, NO_MORE))
+	       && (columns == 0 || send_columns(l, columns, NO_MORE));
+}
+
+/* Append an argument as db_call would write it; what follows it in the packet. */
+static const uint8_t *
+write_argument(struct buf *b, uint8_t type, const uint8_t *p)
+{
+	char digits[24];
+	int64_t n;
+	size_t len;
+
+	if (type == 8) { /* LONGLONG */
+		memcpy(&n, p, 8);
+		snprintf(digits, sizeof(digits), "%lld", (long long)n);
+		buf_str(b, digits);
+		return p + 8;
+	}
+	len = *p++; /* none of the tests' is longer than 250 */
+	buf_str(b, type == 252 ? "X'" : "_utf8mb4 X'");
+	for (; len > 0; len--, p++) {
+		snprintf(digits, sizeof(digits), "%02x", *p);
+		buf_str(b, digits);
+	}
+	buf_str(b, "'");
+	return p;
+}
+
+/* COM_STMT_EXECUTE: its text with the arguments in their places is what the tests see. */
+static bool
+answer_execute(struct link *l, const char *packet)
+{
+	const uint8_t *p = (const uint8_t *)packet + 10, *nulls = p;
+	unsigned id = (uint8_t)packet[1] - 1u, params = 0, i = 0;
+	struct buf b = {0};
+	const char *sql;
+	bool on;
+
+	for (sql = l->prepared[id]; *sql != '\0'; sql++)
+		params += *sql == '?';
+	p += (params + 7) / 8;
+	if (params > 0 && *p++ == 1)
+		for (i = 0; i < params; i++, p += 2)
+			l->types[id][i] = *p;
+	for (sql = l->prepared[id], i = 0; *sql != '\0'; sql++) {
+		if (*sql != '?')
+			buf_add(&b, sql, 1);
+		else if (nulls[i / 8] >> i % 8 & 1)
+			buf_str(&b, "NULL");
+		else
+			p = write_argument(&b, l->types[id][i], p);
+		i += *sql == '?';
+	}
+	buf_add(&b, "", 1);
+	on = answer_call(l, b.p, true);
+	buf_free(&b);
+	return on;
+}
+
+static bool
+answer_text(struct link *l, const char *sql, unsigned *left)
+{
+	if (strcmp(sql, "CALL schema_version()") == 0)
+		return answer_schema(l);
+	if (strncmp(sql, "CALL ", 5) == 0)
+		return answer_call(l, sql, false) && --*left != 0;
+	return answer_other(l, sql);
+}
+
 static void
 converse(struct link *l, unsigned left)
 {
 	char packet[4096];
 	bool on = true;
 
-	while (on && receive(l, packet, sizeof(packet)) && packet[0] == 3) {
-		if (strcmp(packet + 1, "CALL schema_version()") == 0)
-			on = answer_schema(l);
-		else if (strncmp(packet + 1, "CALL ", 5) == 0)
-			on = answer_call(l, packet + 1) && --left != 0;
+	while (on && receive(l, packet, sizeof(packet))) {
+		if (packet[0] == 3)
+			on = answer_text(l, packet + 1, &left);
+		else if (packet[0] == 0x16)
+			on = answer_prepare(l, packet + 1);
+		else if (packet[0] == 0x17)
+			on = answer_execute(l, packet) && --left != 0;
+		else if (packet[0] == 0x1a) /* reset */
+			on = send_ok(l);
 		else
-			on = answer_other(l, packet + 1);
+			on = packet[0] == 0x19; /* close */
 	}
 }
 
@@ -389,7 +517,7 @@ fakedb_script(const struct fake_step *steps, size_t n)
 	schema = LOYALTY_SCHEMA_VERSION;
 	drop_after = 0;
 	generation++;
-	connections = other_connections = calls = kills = schema_calls = 0;
+	connections = other_connections = calls = kills = schema_calls = prepares = 0;
 	memset(texts, 0, sizeof(texts));
 	pthread_mutex_unlock(&lock);
 }
@@ -468,6 +596,12 @@ unsigned
 fakedb_kills(void)
 {
 	return counted(&kills);
+}
+
+unsigned
+fakedb_prepares(void)
+{
+	return counted(&prepares);
 }
 
 unsigned

@@ -11,14 +11,14 @@
  */
 
 enum fake_kind {
-	FAKE_ROWS,    /* rows, then the CALL's own OK */
+	FAKE_ROWS,    /* rows; of a CALL, then its own OK */
 	FAKE_NO_ROWS, /* OK alone */
 	FAKE_ERROR,   /* error */
 	FAKE_CLOSE,   /* close the connection, without a word */
 	FAKE_HANG,    /* say nothing */
 };
 
-/* The answer to one CALL. */
+/* The answer to one CALL, or to one execution of a SELECT, whose text has the arguments in it. */
 struct fake_step {
 	enum fake_kind kind;
 	unsigned error;	  /* of FAKE_ERROR */
@@ -50,6 +50,7 @@ unsigned fakedb_connections(void);
 unsigned fakedb_other_connections(void); /* to the other socket, of these */
 unsigned fakedb_calls(void);
 unsigned fakedb_kills(void);
+unsigned fakedb_prepares(void); /* SELECTs prepared; executed they count as calls */
 unsigned fakedb_schema_calls(void);
 const char *fakedb_text(unsigned n);
 

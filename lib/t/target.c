@@ -143,7 +143,7 @@ broken_get(struct req *rq, struct resp *rs)
 static enum prob
 stored_get(struct req *rq, struct resp *rs)
 {
-	db_call(rq->db, "stored_get");
+	db_select(rq->db, stored_get, "SELECT id, name, role FROM stored");
 	return answer_row(rq, rs, shape_user, SHAPE_USER, PROB_USER_NOT_FOUND);
 }
 
@@ -161,11 +161,18 @@ stored_call(struct req *rq, const void *in)
 	req_call(rq, "stored_put");
 }
 
+static void
+stored_read(struct req *rq)
+{
+	db_select(rq->db, stored_get, "SELECT id, name, role FROM stored WHERE id = ?");
+	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
+}
+
 static enum prob
 stored_put(struct req *rq, struct resp *rs)
 {
 	static const struct change change = {
-	    "stored_get", shape_user, SHAPE_USER, PROB_NONE, stored_call};
+	    stored_read, shape_user, SHAPE_USER, PROB_NONE, stored_call};
 
 	return rq->has_id ? answer_change(rq, rs, &change, NULL) : PROB_USER_NOT_FOUND;
 }

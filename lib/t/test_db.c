@@ -143,6 +143,100 @@ db_free_accepts_null_and_open_results(void)
 	end();
 }
 
+/* ---- reads ---- */
+
+static enum db_status
+read_thing(const char *name)
+{
+	db_select(db, thing_get,
+	    "SELECT a, b, c FROM thing WHERE id = ? AND n < ? AND name = ? AND x <=> ?");
+	db_bytes(db, "\x01\xff", 2);
+	db_int(db, -7);
+	db_utf8(db, name, strlen(name));
+	db_null(db);
+	return db_exec(db, DB_READ, "req-1");
+}
+
+#define READ_TEXT(name)                                                                            \
+	"SELECT a, b, c FROM thing WHERE id = X'01ff' AND n < -7 AND name = _utf8mb4 X'" name      \
+	"' AND x <=> NULL"
+
+static void
+db_reads_with_a_statement_that_is_prepared_once(void)
+{
+	static const char *const values[] = {"abc", NULL, "-42", "", "9007199254740993", "x"};
+	size_t len;
+
+	BEGIN(3000, {.kind = FAKE_ROWS, .columns = 3, .nrows = 2, .values = values});
+	CHECK(read_thing("Zoë") == DB_OK, "%s", db_reason(db));
+	CHECK_TEXT("the statement", fakedb_text(0), strlen(fakedb_text(0)), READ_TEXT("5a6fc3ab"));
+	CHECK(db_row(db) && strcmp(db_text(db, 0, &len), "abc") == 0 && len == 3, "the first row");
+	len = 99;
+	CHECK(db_text(db, 1, &len) == NULL && len == 0 && db_number(db, 1) == 0, "NULL");
+	CHECK(db_number(db, 2) == -42, "a number");
+	CHECK(db_row(db) && db_text(db, 0, &len) != NULL && len == 0, "empty text");
+	CHECK(db_number(db, 1) == 9007199254740993, "a large number");
+	CHECK(!db_row(db) && !db_next_result(db), "a third row, or another result");
+	db_done(db);
+	db_done(db);
+	CHECK(read_thing("x") == DB_OK && db_row(db), "%s", db_reason(db));
+	CHECK_TEXT("other values", fakedb_text(1), strlen(fakedb_text(1)), READ_TEXT("78"));
+	CHECK(call(DB_READ) == DB_OK, "a call while rows are left: %s", db_reason(db));
+	CHECK(read_thing("") == DB_OK, "%s", db_reason(db));
+	CHECK_TEXT("empty text", fakedb_text(3), strlen(fakedb_text(3)), READ_TEXT(""));
+	CHECK(fakedb_prepares() == 1 && fakedb_connections() == 1, "prepared %u times",
+	    fakedb_prepares());
+	end();
+}
+
+static void
+db_prepares_anew_on_another_connection_and_where_the_server_asks_for_it(void)
+{
+	static const char *const values[] = {"1", "2", "3"};
+	static const unsigned errors[] = {1615, 1243, 1213, 4031};
+	size_t i;
+
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		BEGIN(3000, {.kind = FAKE_ERROR, .error = errors[i]},
+		    {.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = values});
+		CHECK(read_thing("x") == DB_OK && db_row(db), "error %u: %s", errors[i],
+		    db_reason(db));
+		CHECK(db_number(db, 2) == 3 && fakedb_calls() == 2, "error %u: %u executions",
+		    errors[i], fakedb_calls());
+		end();
+	}
+	BEGIN(3000, {.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = values});
+	CHECK(read_thing("x") == DB_OK, "%s", db_reason(db));
+	fakedb_drop_all();
+	CHECK(read_thing("x") == DB_OK && db_row(db), "after the connection was closed: %s",
+	    db_reason(db));
+	CHECK(fakedb_prepares() == 2 && fakedb_connections() == 2, "prepared %u times",
+	    fakedb_prepares());
+	end();
+}
+
+static void
+db_tells_what_a_read_came_to(void)
+{
+	static const unsigned missing[] = {1146, 1054, 1142, 1143};
+	size_t i;
+
+	for (i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		BEGIN(3000, {.kind = FAKE_ERROR, .error = missing[i], .columns = 3});
+		CHECK(read_thing("x") == DB_VERSION, "error %u", missing[i]);
+		CHECK(strstr(db_reason(db), "lacks what thing_get reads") != NULL, "%s",
+		    db_reason(db));
+		end();
+	}
+	BEGIN(3000, {.kind = FAKE_ERROR, .error = 1064, .columns = 3});
+	CHECK(read_thing("x") == DB_FAILED && strstr(db_reason(db), "as it was told") != NULL, "%s",
+	    db_reason(db));
+	end();
+	BEGIN(1600, {.kind = FAKE_HANG, .columns = 3});
+	CHECK(read_thing("x") == DB_UNKNOWN || read_thing("x") == DB_DOWN, "%s", db_reason(db));
+	end();
+}
+
 /* ---- what goes wrong ---- */
 
 static void
@@ -826,6 +920,9 @@ CU_TestInfo tests_db_in_two_steps[] = {
 CU_TestInfo tests_db[] = {
     TEST(db_sends_arguments_as_literals),
     TEST(db_free_accepts_null_and_open_results),
+    TEST(db_reads_with_a_statement_that_is_prepared_once),
+    TEST(db_prepares_anew_on_another_connection_and_where_the_server_asks_for_it),
+    TEST(db_tells_what_a_read_came_to),
     IN_BOTH_WAYS,
     TEST(db_tries_the_hosts_in_order),
     NUMBERED("E084", db_is_down_within_the_deadline_where_nobody_answers),

@@ -1,7 +1,7 @@
 -- PATCH /v1/admin/rooms/{id}: change what is not NULL of name, total, price, archived.
 --
 -- 200; 404 room-not-found; 412 precondition-failed; 409 stock-below-reserved.  Fields of a 200: as stock_create.
--- p_seen: the state that the caller's conditions were held against, as stock_get gave it (its columns but the id, joined
+-- p_seen: the state that the caller's conditions were held against, as stock_get.c reads it (its columns but the id, joined
 -- with U+001F); NULL: any.  Where the room is no longer so, 412: the caller looks again.
 -- Nothing given, or all as it is: nothing changes and no history row is written.  Locks: the room.
 DROP PROCEDURE IF EXISTS stock_change;

@@ -1,7 +1,7 @@
 -- PUT /v1/admin/users/{id}: make the account, with a balance of 0, or replace its name and role.
 --
 -- 201 or 200; 412 precondition-failed.  Fields: id, name, role, balance.  Locks: the user.
--- p_seen: the state that the caller's conditions were held against, as user_get gave it (its columns but the id, joined
+-- p_seen: the state that the caller's conditions were held against, as user_get.c reads it (its columns but the id, joined
 -- with U+001F; empty: there was none); NULL: any.  Where the account is no longer so, 412: the caller looks again.
 -- Of two that make the same account at once the later gets a duplicate key error (1062) and starts again.
 DROP PROCEDURE IF EXISTS user_put;

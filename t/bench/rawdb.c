@@ -194,9 +194,15 @@ compose(struct thread *t, char *sql)
 	snprintf(room, sizeof(room), "bbbbbbbb00004000800000000000%04x",
 	    (unsigned)(draw(t) % ROOMS + 1));
 	if (strcmp(mode, "list") == 0) {
-		snprintf(sql, SQL_MAX, "CALL room_list(0,X'',21)");
+		snprintf(sql, SQL_MAX,
+		    "SELECT id, name, available_amount, required_points FROM room FORCE INDEX "
+		    "(PRIMARY)"
+		    " WHERE archived = 0 ORDER BY id LIMIT 21");
 	} else if (strcmp(mode, "room") == 0) {
-		snprintf(sql, SQL_MAX, "CALL room_get(X'%s')", room);
+		snprintf(sql, SQL_MAX,
+		    "SELECT id, name, available_amount, required_points FROM room WHERE id = X'%s' "
+		    "AND archived = 0",
+		    room);
 	} else if (strcmp(mode, "reserve") == 0) {
 		reserve(t, sql, room);
 	} else if (strcmp(mode, "hot") == 0) {

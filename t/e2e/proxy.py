@@ -2,7 +2,7 @@
 
 It listens on a unix socket (LOYALTY_DB_HOSTS of the services) and understands just enough of the
 MySQL protocol to see which procedure a packet calls.  A rule says what happens to the next calls
-of one procedure:
+of one procedure, or executions of a prepared SELECT (called "SELECT"):
 
     drop      the call never reaches the server, the connection is cut
     lose      the call is done, its answer is thrown away, the connection is cut
@@ -147,8 +147,8 @@ class Proxy:
                 raw, payload = read_packet(client)
                 match = CALL.match(payload[1:]) if payload[:1] == b"\x03" else None
                 action = None
-                if match:
-                    procedure = match[1].decode()
+                if match or payload[:1] == b"\x17":
+                    procedure = match[1].decode() if match else "SELECT"
                     with self.lock:
                         self.calls.append((procedure, payload[1:]))
                     action = self._action(procedure)

@@ -304,7 +304,20 @@ def test_E087_connections_killed_by_the_server_are_replaced_in_silence(faulty):
 
 def test_lost_answer_of_a_read_is_asked_for_again(faulty):
     room = faulty.room()
-    faulty.proxy.on("room_get", "lose")
+    for action in ("lose", "drop", (1615, "Prepared statement needs to be re-prepared"), (1243, "Unknown prepared statement handler")):
+        faulty.proxy.on("SELECT", action)
+        assert faulty.api.get(f"/v1/rooms/{room.id}").status == 200, action
+        assert not any(rule[2] for rule in faulty.proxy.rules), "nobody came by"
+
+
+def test_read_that_is_never_answered_is_503_at_the_deadline(faulty):
+    room = faulty.room()
+    faulty.proxy.on("SELECT", "keep", 100)
+    started = time.monotonic()
+    faulty.api.get(f"/v1/rooms/{room.id}").is_problem(503, "unavailable")
+    assert time.monotonic() - started < 5.2
+    faulty.proxy.clear()
+    faulty.ready()
     assert faulty.api.get(f"/v1/rooms/{room.id}").status == 200
 
 
