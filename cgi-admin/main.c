@@ -1,10 +1,27 @@
 #include "routes.h"
 
+/* method, path, who may, handler, query parameters */
+/* clang-format off */
 static const struct route routes[] = {
-#define ROUTE SERVICE_ROUTE
-#include "routes.def"
-#undef ROUTE
+    {METHOD_GET,   "/v1/admin/users",                              SCOPE_RESTRICTED, ROUTE_HANDLER(user_list),            "q limit cursor"},
+    {METHOD_GET,   "/v1/admin/users/{user}",                       SCOPE_RESTRICTED, ROUTE_HANDLER(user_get),             ""},
+    {METHOD_PUT,   "/v1/admin/users/{user}",                       SCOPE_RESTRICTED, ROUTE_HANDLER(user_put),             ""},
+    {METHOD_GET,   "/v1/admin/rooms",                              SCOPE_RESTRICTED, ROUTE_HANDLER(stock_list),           "limit cursor"},
+    {METHOD_POST,  "/v1/admin/rooms",                              SCOPE_RESTRICTED, ROUTE_HANDLER(stock_create),         ""},
+    {METHOD_GET,   "/v1/admin/rooms/{room}",                       SCOPE_RESTRICTED, ROUTE_HANDLER(stock_get),            ""},
+    {METHOD_PATCH, "/v1/admin/rooms/{room}",                       SCOPE_RESTRICTED, ROUTE_HANDLER(stock_change),         ""},
+    {METHOD_POST,  "/v1/admin/reservations/{reservation}/approve", SCOPE_RESTRICTED, ROUTE_HANDLER(reservation_approve),  ""},
+    {METHOD_POST,  "/v1/admin/reservations/{reservation}/reject",  SCOPE_RESTRICTED, ROUTE_HANDLER(reservation_reject),   ""},
+    {METHOD_POST,  "/v1/admin/reservations/{reservation}/release", SCOPE_RESTRICTED, ROUTE_HANDLER(reservation_release),  ""},
+    {METHOD_GET,   "/v1/admin/history/rooms",                      SCOPE_RESTRICTED, ROUTE_HANDLER(history_rooms),        "room_id since until limit cursor"},
+    {METHOD_GET,   "/v1/admin/history/reservations",               SCOPE_RESTRICTED, ROUTE_HANDLER(history_reservations), "reservation_id since until limit cursor"},
+    {METHOD_GET,   "/v1/admin/history/points",                     SCOPE_RESTRICTED, ROUTE_HANDLER(history_points),       "user_id since until limit cursor"},
+    {METHOD_GET,   "/v1/admin/outbox",                             SCOPE_RESTRICTED, ROUTE_HANDLER(outbox_list),          "status limit cursor"},
+    {METHOD_POST,  "/v1/admin/outbox/{mail}/retry",                SCOPE_RESTRICTED, ROUTE_HANDLER(outbox_retry),         ""},
+    {METHOD_GET,   "/v1/admin/audit",                              SCOPE_RESTRICTED, ROUTE_HANDLER(audit_get),            ""},
+    {METHOD_GET,   "/v1/admin/metrics",                            SCOPE_RESTRICTED, ROUTE_HANDLER(metrics_get),          ""},
 };
+/* clang-format on */
 
 int
 main(int argc, char **argv)

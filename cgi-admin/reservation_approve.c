@@ -14,8 +14,6 @@ reservation_approve(struct req *rq, struct resp *rs)
 	int64_t points = -1;
 	enum prob pr;
 
-	if (!rq->has_id)
-		return PROB_RESERVATION_NOT_FOUND;
 	if ((pr = req_json_object(rq, false, &in)) != PROB_NONE)
 		return pr;
 	if (in != NULL) {

@@ -12,8 +12,6 @@ reservation_reject(struct req *rq, struct resp *rs)
 	size_t len = 0;
 	enum prob pr;
 
-	if (!rq->has_id)
-		return PROB_RESERVATION_NOT_FOUND;
 	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
 		return pr;
 	req_json_text(rq, in, "reason", "/reason", TEXT_REASON, &reason, &len);

@@ -3,9 +3,9 @@
 
 #include "service.h"
 
-/* A prototype for every handler in routes.def. */
-#define ROUTE SERVICE_PROTOTYPE
-#include "routes.def"
-#undef ROUTE
+/* The handlers of the table in main.c, each in the file of its name. */
+route_handler user_list, user_get, user_put, stock_list, stock_create, stock_get, stock_change,
+    reservation_approve, reservation_reject, reservation_release, history_rooms,
+    history_reservations, history_points, outbox_list, outbox_retry, audit_get, metrics_get;
 
 #endif

@@ -73,8 +73,6 @@ stock_change(struct req *rq, struct resp *rs)
 	struct stock_change_in c = {.total = -1, .price = -1, .archived = -1};
 	enum prob pr;
 
-	if (!rq->has_id)
-		return PROB_ROOM_NOT_FOUND;
 	if ((pr = parse(rq, &c)) != PROB_NONE)
 		return pr;
 	return answer_change(rq, rs, &change, &c);

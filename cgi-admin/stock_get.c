@@ -15,8 +15,6 @@ stock_read(struct req *rq)
 enum prob
 stock_get(struct req *rq, struct resp *rs)
 {
-	if (!rq->has_id)
-		return PROB_ROOM_NOT_FOUND;
 	stock_read(rq);
 	return answer_row(rq, rs, stock_shape, SHAPE_STOCK, PROB_ROOM_NOT_FOUND);
 }

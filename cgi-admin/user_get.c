@@ -13,8 +13,6 @@ user_read(struct req *rq)
 enum prob
 user_get(struct req *rq, struct resp *rs)
 {
-	if (!rq->has_id)
-		return PROB_USER_NOT_FOUND;
 	rs->personal = true;
 	user_read(rq);
 	return answer_row(rq, rs, shape_account, SHAPE_ACCOUNT, PROB_USER_NOT_FOUND);

@@ -35,8 +35,6 @@ user_put(struct req *rq, struct resp *rs)
 	struct json_object *in;
 	enum prob pr;
 
-	if (!rq->has_id)
-		return PROB_USER_NOT_FOUND;
 	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
 		return pr;
 	req_json_text(rq, in, "name", "/name", TEXT_NAME, &u.name, &u.name_len);

@@ -1,10 +1,12 @@
 #include "routes.h"
 
+/* method, path, who may, handler, query parameters */
+/* clang-format off */
 static const struct route routes[] = {
-#define ROUTE SERVICE_ROUTE
-#include "routes.def"
-#undef ROUTE
+    {METHOD_GET,  "/v1/users/{user}/points", SCOPE_ANY,        ROUTE_HANDLER(points_get),    ""},
+    {METHOD_POST, "/v1/users/{user}/points", SCOPE_RESTRICTED, ROUTE_HANDLER(points_adjust), ""},
 };
+/* clang-format on */
 
 int
 main(int argc, char **argv)

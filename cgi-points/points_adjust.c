@@ -47,8 +47,6 @@ points_adjust(struct req *rq, struct resp *rs)
 	size_t len = 0;
 	enum prob pr;
 
-	if (!rq->has_id)
-		return PROB_USER_NOT_FOUND;
 	if ((pr = parse(rq, &amount, &reason, &len)) != PROB_NONE)
 		return pr;
 	req_call(rq, "points_adjust");

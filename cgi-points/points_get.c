@@ -5,8 +5,6 @@
 enum prob
 points_get(struct req *rq, struct resp *rs)
 {
-	if (!rq->has_id)
-		return PROB_USER_NOT_FOUND;
 	rs->personal = true;
 	db_select(rq->db, points_get, "SELECT id, name, role, bonus_points FROM user WHERE id = ?");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));

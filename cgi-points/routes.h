@@ -3,9 +3,7 @@
 
 #include "service.h"
 
-/* A prototype for every handler in routes.def. */
-#define ROUTE SERVICE_PROTOTYPE
-#include "routes.def"
-#undef ROUTE
+/* The handlers of the table in main.c, each in the file of its name. */
+route_handler points_get, points_adjust;
 
 #endif

@@ -1,10 +1,16 @@
 #include "routes.h"
 
+/* method, path, who may, handler, query parameters */
+/* clang-format off */
 static const struct route routes[] = {
-#define ROUTE SERVICE_ROUTE
-#include "routes.def"
-#undef ROUTE
+    {METHOD_GET,  "/v1/rooms",                             SCOPE_ANY, ROUTE_HANDLER(room_list),          "available limit cursor"},
+    {METHOD_GET,  "/v1/rooms/{room}",                      SCOPE_ANY, ROUTE_HANDLER(room_get),           ""},
+    {METHOD_POST, "/v1/reservations",                      SCOPE_ANY, ROUTE_HANDLER(reservation_create), ""},
+    {METHOD_GET,  "/v1/reservations",                      SCOPE_ANY, ROUTE_HANDLER(reservation_list),   "user_id status limit cursor"},
+    {METHOD_GET,  "/v1/reservations/{reservation}",        SCOPE_ANY, ROUTE_HANDLER(reservation_get),    ""},
+    {METHOD_POST, "/v1/reservations/{reservation}/cancel", SCOPE_ANY, ROUTE_HANDLER(reservation_cancel), ""},
 };
+/* clang-format on */
 
 int
 main(int argc, char **argv)

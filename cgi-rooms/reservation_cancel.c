@@ -13,8 +13,6 @@ reservation_cancel(struct req *rq, struct resp *rs)
 	struct json_object *in;
 	enum prob pr;
 
-	if (!rq->has_id)
-		return PROB_RESERVATION_NOT_FOUND;
 	if ((pr = req_json_object(rq, false, &in)) != PROB_NONE)
 		return pr;
 	if (in != NULL)

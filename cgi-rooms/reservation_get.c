@@ -5,8 +5,6 @@
 enum prob
 reservation_get(struct req *rq, struct resp *rs)
 {
-	if (!rq->has_id)
-		return PROB_RESERVATION_NOT_FOUND;
 	rs->personal = true;
 	db_select(rq->db, reservation_get,
 	    "SELECT v.id, v.status, v.points, r.id, r.name, r.available_amount, r.required_points,"

@@ -5,8 +5,6 @@
 enum prob
 room_get(struct req *rq, struct resp *rs)
 {
-	if (!rq->has_id)
-		return PROB_ROOM_NOT_FOUND;
 	db_select(rq->db, room_get,
 	    "SELECT id, name, available_amount, required_points FROM room"
 	    " WHERE id = ? AND archived = 0");

@@ -3,9 +3,8 @@
 
 #include "service.h"
 
-/* A prototype for every handler in routes.def. */
-#define ROUTE SERVICE_PROTOTYPE
-#include "routes.def"
-#undef ROUTE
+/* The handlers of the table in main.c, each in the file of its name. */
+route_handler room_list, room_get, reservation_create, reservation_list, reservation_get,
+    reservation_cancel;
 
 #endif

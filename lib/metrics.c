@@ -94,7 +94,7 @@ static bool
 flush_cell(struct metrics *m, struct db *db, size_t r, size_t s)
 {
 	const char *method = r < m->n ? route_method_name(m->routes[r].method) : "";
-	const char *path = r < m->n ? m->routes[r].path : "";
+	char path[80] = "";
 	long long taken[METRICS_BUCKETS], time_us;
 	struct cell *c = &m->cells[r][s];
 	enum db_status st;
@@ -102,6 +102,8 @@ flush_cell(struct metrics *m, struct db *db, size_t r, size_t s)
 
 	if (!take(c, taken, &time_us))
 		return true;
+	if (r < m->n)
+		route_template(&m->routes[r], path, sizeof(path));
 	db_call(db, "metrics_add");
 	db_utf8(db, m->service, strlen(m->service));
 	db_utf8(db, method, strlen(method));

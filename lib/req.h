@@ -62,10 +62,9 @@ struct req {
 	size_t api_key_len;
 	char request_id[65];
 	char actor[REQ_ACTOR_MAX + 1];
-	const char *segment; /* what stood at {id}, up to the next slash or the end */
-	size_t segment_len;
-	bool has_id; /* it is a UUID: id */
-	struct uuid id;
+	struct uuid id;	   /* of the path: a room's, a user's or a reservation's */
+	long long number;  /* of the path: a mail's */
+	enum prob missing; /* what stands there is none: the path's 404; else PROB_NONE */
 	struct query_value query[REQ_QUERY_MAX];
 	size_t nquery;
 	const char *body;

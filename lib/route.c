@@ -26,26 +26,90 @@ method_of(const char *s)
 	return (enum method)m;
 }
 
-/* Does the path fit the template?  id, id_len: the segment at {id}. */
-static bool
-path_fits(const char *template, const char *path, const char **id, size_t *id_len)
-{
-	size_t n;
+/* ---- the path ---- */
 
+/* What may stand in a path instead of a name, and what its absence is. */
+static const struct segment {
+	const char *name;
+	enum prob missing;
+} segments[] = {
+    {"{room}", PROB_ROOM_NOT_FOUND},
+    {"{user}", PROB_USER_NOT_FOUND},
+    {"{reservation}", PROB_RESERVATION_NOT_FOUND},
+    {"{mail}", PROB_NOT_FOUND},
+};
+
+/* A place in the path: its kind and what stands there. */
+struct place {
+	const struct segment *kind; /* NULL: the path has none */
+	const char *s;
+	size_t len;
+};
+
+static const struct segment *
+segment_named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(segments) / sizeof(segments[0]); i++)
+		if (strncmp(segments[i].name, name, strlen(segments[i].name)) == 0)
+			return &segments[i];
+	return NULL;
+}
+
+/* Does the path fit the template? */
+static bool
+path_fits(const char *template, const char *path, struct place *at)
+{
+	*at = (struct place){0};
 	while (*template != '\0' && *path != '\0') {
 		if (*template != '{') {
 			if (*template ++ != *path++)
 				return false;
 			continue;
 		}
-		if ((n = strcspn(path, "/")) == 0)
+		if ((at->len = strcspn(path, "/")) == 0)
 			return false;
-		*id = path;
-		*id_len = n;
-		path += n;
+		at->kind = segment_named(template);
+		at->s = path;
+		path += at->len;
 		template += strcspn(template, "}") + 1;
 	}
 	return *template == *path;
+}
+
+/* A number of 1 to 18 digits, no leading zero. */
+static bool
+read_number(long long *out, const char *s, size_t len)
+{
+	if (len < 1 || len > 18 || strspn(s, "0123456789") < len || *s == '0')
+		return false;
+	*out = strtoll(s, NULL, 10);
+	return true;
+}
+
+static void
+read_place(struct req *rq, const struct place *at)
+{
+	bool fine = true;
+
+	if (at->kind != NULL && at->kind->missing == PROB_NOT_FOUND)
+		fine = read_number(&rq->number, at->s, at->len);
+	else if (at->kind != NULL)
+		fine = uuid_parse(&rq->id, at->s, at->len);
+	rq->missing = fine ? PROB_NONE : at->kind->missing;
+}
+
+void
+route_template(const struct route *r, char *out, size_t size)
+{
+	const char *open = strchr(r->path, '{');
+
+	if (open == NULL)
+		snprintf(out, size, "%s", r->path);
+	else
+		snprintf(
+		    out, size, "%.*s{id}%s", (int)(open - r->path), r->path, strchr(open, '}') + 1);
 }
 
 /* ---- who is it? ---- */
@@ -411,24 +475,20 @@ find(const struct route *routes, size_t n, struct req *rq, char *allow, size_t s
 {
 	enum method wanted = rq->method == METHOD_HEAD ? METHOD_GET : rq->method;
 	const struct route *found = NULL;
-	const char *id;
-	size_t i, id_len;
+	struct place at;
+	size_t i;
 
 	*allow = '\0';
 	for (i = 0; i < n; i++) {
 		const struct route *r = &routes[i];
 
-		id_len = 0;
-		id = NULL;
-		if (!path_fits(r->path, rq->path, &id, &id_len))
+		if (!path_fits(r->path, rq->path, &at))
 			continue;
 		snprintf(allow + strlen(allow), size - strlen(allow), "%s%s, ",
 		    method_names[r->method], r->method == METHOD_GET ? ", HEAD" : "");
 		if (r->method == wanted) {
 			found = rq->route = r;
-			rq->segment = id;
-			rq->segment_len = id_len;
-			rq->has_id = id != NULL && uuid_parse(&rq->id, id, id_len);
+			read_place(rq, &at);
 		}
 	}
 	if (*allow != '\0')
@@ -440,12 +500,11 @@ find(const struct route *routes, size_t n, struct req *rq, char *allow, size_t s
 static bool
 all_restricted(const struct route *routes, size_t n, const char *path)
 {
-	const char *id;
-	size_t i, id_len;
+	struct place at;
+	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (routes[i].scope != SCOPE_RESTRICTED
-		    && path_fits(routes[i].path, path, &id, &id_len))
+		if (routes[i].scope != SCOPE_RESTRICTED && path_fits(routes[i].path, path, &at))
 			return false;
 	return true;
 }
@@ -496,7 +555,7 @@ handle(
 	if (rq->method != METHOD_GET && rq->method != METHOD_HEAD
 	    && (pr = read_body(rq)) != PROB_NONE)
 		return pr;
-	return r->handler(rq, rs);
+	return rq->missing != PROB_NONE ? rq->missing : r->handler(rq, rs);
 }
 
 void
@@ -534,9 +593,12 @@ route_method_name(enum method m)
 void
 route_print(const struct route *routes, size_t n, FILE *out)
 {
+	char path[80];
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		fprintf(out, "%s %s %s %s\n", method_names[routes[i].method], routes[i].path,
+	for (i = 0; i < n; i++) {
+		route_template(&routes[i], path, sizeof(path));
+		fprintf(out, "%s %s %s %s\n", method_names[routes[i].method], path,
 		    routes[i].scope == SCOPE_ANY ? "ANY" : "RESTRICTED", routes[i].handler_name);
+	}
 }

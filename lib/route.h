@@ -14,10 +14,13 @@ enum scope { SCOPE_ANY, SCOPE_RESTRICTED };
 typedef enum prob route_handler(struct req *rq, struct resp *rs);
 
 /*
- * One line of routes.def: method (GET answers HEAD too), path with at most
- * one segment {id}, who may, who answers, and the query parameters that it
- * knows, separated by spaces.  A handler of a route that knows some is called
- * even where rq->nfaults > 0: it adds its own and returns PROB_BAD_QUERY.
+ * One line of a service's table: method (GET answers HEAD too), path, who may,
+ * who answers, and the query parameters that it knows, separated by spaces.  A
+ * path has at most one typed segment: {room}, {user}, {reservation} (a UUID:
+ * rq->id) or {mail} (a number: rq->number).  What is none of that kind is its
+ * 404, and the handler is not called.  A handler of a route that knows query
+ * parameters is called even where rq->nfaults > 0: it adds its own faults and
+ * returns PROB_BAD_QUERY.
  */
 struct route {
 	enum method method;
@@ -27,6 +30,12 @@ struct route {
 	const char *handler_name;
 	const char *query;
 };
+
+/* A handler and its name. */
+#define ROUTE_HANDLER(f) f, #f
+
+/* The path as the outside knows it, /v1/rooms/{id}, to out, cut to size. */
+void route_template(const struct route *r, char *out, size_t size);
 
 /*
  * From a filled-in env and body to a finished answer.  Owns what is the same

@@ -16,9 +16,4 @@
 int service_main(int argc, char **argv, const char *name, const char *db_user,
     const struct route *routes, size_t n);
 
-#define SERVICE_PROTOTYPE(method, path, scope, handler, query)                                     \
-	enum prob handler(struct req *rq, struct resp *rs);
-#define SERVICE_ROUTE(method, path, scope, handler, query)                                         \
-	{METHOD_##method, path, SCOPE_##scope, handler, #handler, query},
-
 #endif

@@ -82,8 +82,6 @@ static enum prob
 thing_get(struct req *rq, struct resp *rs)
 {
 	target_calls++;
-	if (!rq->has_id)
-		return PROB_ROOM_NOT_FOUND;
 	rs->has_etag = rs->personal = true;
 	return write_seen(rq, rs);
 }
@@ -121,8 +119,6 @@ thing_act(struct req *rq, struct resp *rs)
 	enum prob pr;
 
 	target_calls++;
-	if (!rq->has_id)
-		return PROB_RESERVATION_NOT_FOUND;
 	if ((pr = req_json_object(rq, false, &in)) != PROB_NONE)
 		return pr;
 	if (in != NULL)
@@ -174,19 +170,19 @@ stored_put(struct req *rq, struct resp *rs)
 	static const struct change change = {
 	    stored_read, shape_user, SHAPE_USER, PROB_NONE, stored_call};
 
-	return rq->has_id ? answer_change(rq, rs, &change, NULL) : PROB_USER_NOT_FOUND;
+	return answer_change(rq, rs, &change, NULL);
 }
 
 const struct route target_routes[] = {
     {METHOD_GET, "/v1/things", SCOPE_ANY, thing_list, "thing_list", "available q limit cursor"},
     {METHOD_POST, "/v1/things", SCOPE_ANY, thing_create, "thing_create", ""},
-    {METHOD_GET, "/v1/things/{id}", SCOPE_ANY, thing_get, "thing_get", ""},
-    {METHOD_PUT, "/v1/things/{id}", SCOPE_RESTRICTED, thing_act, "thing_put", ""},
-    {METHOD_POST, "/v1/things/{id}/act", SCOPE_RESTRICTED, thing_act, "thing_act", ""},
+    {METHOD_GET, "/v1/things/{room}", SCOPE_ANY, thing_get, "thing_get", ""},
+    {METHOD_PUT, "/v1/things/{reservation}", SCOPE_RESTRICTED, thing_act, "thing_put", ""},
+    {METHOD_POST, "/v1/things/{reservation}/act", SCOPE_RESTRICTED, thing_act, "thing_act", ""},
     {METHOD_GET, "/v1/broken", SCOPE_ANY, broken_get, "broken_get", ""},
     {METHOD_GET, "/v1/stored", SCOPE_ANY, stored_get, "stored_get", ""},
     {METHOD_POST, "/v1/stored", SCOPE_ANY, stored_create, "stored_create", ""},
-    {METHOD_PUT, "/v1/stored/{id}", SCOPE_ANY, stored_put, "stored_put", ""},
+    {METHOD_PUT, "/v1/stored/{user}", SCOPE_ANY, stored_put, "stored_put", ""},
 };
 const size_t target_nroutes = sizeof(target_routes) / sizeof(target_routes[0]);
 

@@ -15,9 +15,9 @@
  *
  *	GET  /v1/things               a list, with Link and ETag
  *	POST /v1/things               room_id, user, amount, reason required: 201
- *	GET  /v1/things/{id}          what the handler saw of the request, ETag
- *	PUT  /v1/things/{id}          restricted: no body needed
- *	POST /v1/things/{id}/act      restricted: no body needed
+ *	GET  /v1/things/{room}        what the handler saw of the request, ETag
+ *	PUT  /v1/things/{reservation} restricted: no body needed
+ *	POST /v1/things/{reservation}/act restricted: no body needed
  *	GET  /v1/broken               PROB_INTERNAL
  *	GET  /v1/stored, POST /v1/stored   ask the database
  */
