@@ -22,7 +22,8 @@ audit_get(struct req *rq, struct resp *rs)
 		    rq->detail, sizeof(rq->detail), "Another audit is under way; try again later.");
 		return PROB_UNAVAILABLE;
 	}
-	st = audit_run(db_conf_of(rq->db), rq->request_id, &w, &ok, rq->detail, sizeof(rq->detail));
+	st = audit_write(
+	    db_conf_of(rq->db), rq->request_id, &w, &ok, rq->detail, sizeof(rq->detail));
 	atomic_flag_clear(&audit_runs);
 	if (st != DB_OK) {
 		rq->detail[0] = '\0'; /* it is logged; clients need no SQL */

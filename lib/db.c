@@ -11,6 +11,7 @@
 #include <errmsg.h>
 
 #include "buf.h"
+#include "conf.h"
 #include "db.h"
 #include "log.h"
 #include "schema_version.h"
@@ -77,7 +78,8 @@ struct param {
 };
 
 struct db {
-	struct db_conf *conf;
+	const struct db_conf *conf;
+	struct db_shared *shared, own;
 	MYSQL *my;
 	MYSQL_RES *results[RESULTS_MAX]; /* of the call */
 	unsigned nresults, at;
@@ -117,13 +119,27 @@ db_now_ms(void)
 }
 
 struct db *
-db_new(struct db_conf *c)
+db_new(const struct db_conf *c, struct db_shared *shared)
 {
 	struct db *db = calloc(1, sizeof(*db));
 
-	if (db != NULL)
+	if (db != NULL) {
 		db->conf = c;
+		db->shared = shared != NULL ? shared : &db->own;
+	}
 	return db;
+}
+
+bool
+db_library_begin(void)
+{
+	return mysql_library_init(0, NULL, NULL) == 0;
+}
+
+void
+db_library_end(void)
+{
+	mysql_library_end();
 }
 
 static void
@@ -340,13 +356,37 @@ nth_host(const char *list, unsigned n, char *out, size_t size)
 	return count;
 }
 
+void
+db_settings(struct conf_row rows[DB_SETTINGS], struct db_conf *c, const char *account)
+{
+	const struct conf_row table[DB_SETTINGS] = {
+	    {"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
+		"database servers, tried in order: an absolute path is a socket, else host[:port]; "
+		"comma-separated",
+		&c->hosts},
+	    {"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, account, "database account", &c->user},
+	    {"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "its password", &c->password},
+	    {"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &c->name},
+	    {"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL,
+		"certificate authority of the database; set, the connection is encrypted and "
+		"verified",
+		&c->tls_ca},
+	    {"LOYALTY_DB_TLS", CONF_CHOICE, 0, 0, "required|off", "required",
+		"off allows plain text over TCP to another machine, where there is no "
+		"LOYALTY_DB_TLS_CA",
+		&c->tls},
+	};
+
+	memcpy(rows, table, sizeof(table));
+}
+
 bool
-db_conf_fits(const struct db_conf *c, enum db_tls tls, FILE *err)
+db_conf_fits(const struct db_conf *c, FILE *err)
 {
 	char host[256];
 	unsigned n = 0, count;
 
-	if (c->tls_ca != NULL || tls == DB_TLS_OFF)
+	if (c->tls_ca != NULL || c->tls == DB_TLS_OFF)
 		return true;
 	do {
 		count = nth_host(c->hosts, n++, host, sizeof(host));
@@ -567,7 +607,7 @@ connect_to(struct db *db, char *host, int64_t until)
  * probe, the others are refused.
  */
 static bool
-may_try(struct db_conf *c)
+may_try(struct db_shared *c)
 {
 	int64_t bad = atomic_load(&c->bad_until_ms), now = db_now_ms();
 
@@ -593,7 +633,7 @@ connect_any(struct db *db, int64_t until)
 		db->host++;
 	} while (++tried < count && until - db_now_ms() >= CONNECT_TIMEOUT_S * 1000);
 	if (db_now_ms() - start >= CONNECT_TIMEOUT_S * 900)
-		atomic_store(&db->conf->bad_until_ms, db_now_ms() + REFUSE_MS);
+		atomic_store(&db->shared->bad_until_ms, db_now_ms() + REFUSE_MS);
 	return false;
 }
 
@@ -609,7 +649,7 @@ gave_up(struct db *db, unsigned e, int64_t sent_ms)
 		db->kill_asked_ms = now;
 		/* most of a whole deadline: not locks any more, the database hangs */
 		if (now - sent_ms >= db->conf->deadline_ms * 2 / 3)
-			atomic_store(&db->conf->bad_until_ms, now + REFUSE_MS);
+			atomic_store(&db->shared->bad_until_ms, now + REFUSE_MS);
 	}
 	disconnect(db);
 }
@@ -1010,7 +1050,7 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 	unsigned e;
 	int attempt;
 
-	if (!db->sent && !may_try(db->conf)) {
+	if (!db->sent && !may_try(db->shared)) {
 		snprintf(db->reason, sizeof(db->reason), "the database does not answer");
 		return DB_DOWN;
 	}
@@ -1044,7 +1084,7 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 			 * statements prepared anew */
 			disconnect(db);
 		} else if (is_collision(e)) {
-			atomic_fetch_add_explicit(&db->conf->retries, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(&db->shared->retries, 1, memory_order_relaxed);
 			if (until - db_now_ms() < AGAIN_MS)
 				return DB_DOWN;
 			back_off(attempt);
@@ -1072,7 +1112,7 @@ db_send(struct db *db)
 
 	buf_str(&db->sql, ")");
 	/* what is not fine now, db_receive meets again and tells */
-	if (db->sql.failed || db_now_ms() >= until || !may_try(db->conf)
+	if (db->sql.failed || db_now_ms() >= until || !may_try(db->shared)
 	    || ready(db, until) != DB_OK)
 		return;
 	db->sent = true;
@@ -1092,8 +1132,9 @@ db_receive(struct db *db, enum db_mode mode, const char *request_id)
 		return DB_FAILED;
 	}
 	st = call(db, mode, request_id, until, &in_doubt);
-	if (st == DB_OK && atomic_load_explicit(&db->conf->bad_until_ms, memory_order_relaxed) != 0)
-		atomic_store(&db->conf->bad_until_ms, 0);
+	if (st == DB_OK
+	    && atomic_load_explicit(&db->shared->bad_until_ms, memory_order_relaxed) != 0)
+		atomic_store(&db->shared->bad_until_ms, 0);
 	/* whatever a later attempt came to, the first may have been done */
 	return st != DB_OK && in_doubt && mode != DB_READ ? DB_UNKNOWN : st;
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "conf.h"
+
 /*
  * Reads, and calls of stored procedures, over one connection, for one thread.
  *
@@ -28,10 +30,19 @@ struct db;
  * copied and must outlive every db made of it. */
 struct db_conf {
 	const char *hosts, *user, *password, *name, *tls_ca;
-	int deadline_ms;	      /* maximum time for a call, connecting included */
-	_Atomic long long retries;    /* shared: transactions retried after a collision */
-	_Atomic int64_t bad_until_ms; /* shared: while it lies ahead the database is not asked */
+	int tls;	 /* enum db_tls */
+	int deadline_ms; /* maximum time for a call, connecting included */
 };
+
+/* What all connections of a process to one database know of it.  Begins zeroed. */
+struct db_shared {
+	_Atomic long long retries;    /* transactions retried after a collision */
+	_Atomic int64_t bad_until_ms; /* while it lies ahead the database is not asked */
+};
+
+/* The settings LOYALTY_DB_…, which fill a db_conf but for its deadline. */
+#define DB_SETTINGS 6
+void db_settings(struct conf_row rows[DB_SETTINGS], struct db_conf *c, const char *account);
 
 enum db_mode {
 	DB_READ,  /* changes nothing: may be sent again when the connection was lost */
@@ -56,10 +67,15 @@ enum db_tls { DB_TLS_REQUIRED, DB_TLS_OFF };
  * TCP, is not this machine (localhost, 127.…), and there is neither a CA nor
  * DB_TLS_OFF, so that the password and all data would go in plain text.
  */
-bool db_conf_fits(const struct db_conf *c, enum db_tls tls, FILE *err);
+bool db_conf_fits(const struct db_conf *c, FILE *err);
 
-/* A db without a connection as yet, or NULL: no memory.  c is shared, not owned. */
-struct db *db_new(struct db_conf *c);
+/* Around a process's use of this module.  false: out of memory. */
+bool db_library_begin(void);
+void db_library_end(void);
+
+/* A db without a connection as yet, or NULL: no memory.  c and shared are not
+ * owned; shared NULL: it has one of its own. */
+struct db *db_new(const struct db_conf *c, struct db_shared *shared);
 void db_free(struct db *db); /* accepts NULL */
 
 /* What it was made of: another db, with a deadline of its own, can be made from a copy. */

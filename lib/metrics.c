@@ -121,7 +121,7 @@ flush_cell(struct metrics *m, struct db *db, size_t r, size_t s)
 }
 
 static void
-flush_retries(struct metrics *m, struct db *db, struct db_conf *counted)
+flush_retries(struct metrics *m, struct db *db, struct db_shared *counted)
 {
 	long long retries = atomic_exchange(&counted->retries, 0);
 	enum db_status st;
@@ -138,7 +138,7 @@ flush_retries(struct metrics *m, struct db *db, struct db_conf *counted)
 }
 
 void
-metrics_flush(struct metrics *m, struct db *db, struct db_conf *counted)
+metrics_flush(struct metrics *m, struct db *db, struct db_shared *counted)
 {
 	size_t r, s;
 

@@ -7,7 +7,7 @@
 #include "route.h"
 
 struct db;
-struct db_conf;
+struct db_shared;
 struct metrics;
 
 #define METRICS_BUCKETS 13
@@ -25,9 +25,9 @@ void metrics_count(struct metrics *m, const struct route *route, int status, int
 
 /*
  * Add to the database what was counted since the last time, and the
- * connection settings' retries and the log lines dropped.  What can't be added now is kept for the
+ * connections' retries and the log lines dropped.  What can't be added now is kept for the
  * next time.  From one thread.
  */
-void metrics_flush(struct metrics *m, struct db *db, struct db_conf *counted);
+void metrics_flush(struct metrics *m, struct db *db, struct db_shared *counted);
 
 #endif

@@ -1,9 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <mysql.h>
 
 #include "conf.h"
 #include "db.h"
@@ -15,16 +12,18 @@
 
 #define LISTEN_FD 0
 #define GRACE_MS 8000
-#define TICK_MS 3000 /* how old the metrics may be */
+#define TICK_MS 3000	      /* how old the metrics may be */
+#define TICK_DEADLINE_MS 1000 /* short: the end must not wait for it */
 
 struct service {
 	const char *name;
 	const struct route *routes;
 	size_t nroutes;
 	struct db_conf db;
-	int threads, log_level, db_tls;
+	struct db_shared shared;
+	int threads, own_socket, log_level;
 	struct metrics *metrics;
-	struct db_conf tick_db; /* a short deadline: the end must not wait for it */
+	struct db_conf tick_db;
 	struct db *tick;
 };
 
@@ -58,7 +57,7 @@ begin_thread(void *arg)
 		return NULL;
 	db_thread_begin();
 	c->s = arg;
-	if ((c->db = db_new(&c->s->db)) == NULL) {
+	if ((c->db = db_new(&c->s->db, &c->s->shared)) == NULL) {
 		end_thread(c);
 		return NULL;
 	}
@@ -119,18 +118,16 @@ tick(void *arg)
 
 	log_catch_up();
 	if (s->tick != NULL)
-		metrics_flush(s->metrics, s->tick, &s->db);
+		metrics_flush(s->metrics, s->tick, &s->shared);
 }
 
 /* FastCGI until the end, metrics on the side. */
 static int
 run(struct service *s)
 {
-	/* As a container's first process it is the only one; elsewhere a
-	 * supervisor keeps the socket for the next. */
 	struct fcgi f = {.listen_fd = LISTEN_FD,
 	    .threads = s->threads,
-	    .own_socket = getpid() == 1,
+	    .own_socket = s->own_socket != 0,
 	    .body_max = REQ_BODY_MAX,
 	    .grace_ms = GRACE_MS,
 	    .thread_begin = begin_thread,
@@ -141,14 +138,10 @@ run(struct service *s)
 	    .arg = s};
 	int rc = -1;
 
-	s->tick_db = (struct db_conf){.hosts = s->db.hosts,
-	    .user = s->db.user,
-	    .password = s->db.password,
-	    .name = s->db.name,
-	    .tls_ca = s->db.tls_ca,
-	    .deadline_ms = 1000};
+	s->tick_db = s->db;
+	s->tick_db.deadline_ms = TICK_DEADLINE_MS;
 	s->metrics = metrics_new(s->name, s->routes, s->nroutes);
-	s->tick = db_new(&s->tick_db);
+	s->tick = db_new(&s->tick_db, NULL);
 	if (s->metrics != NULL && s->tick != NULL) {
 		log_line(LOG_INFO, NULL, "ready: %d threads, schema version %d", s->threads,
 		    LOYALTY_SCHEMA_VERSION);
@@ -165,7 +158,7 @@ run(struct service *s)
 static int
 test(struct service *s)
 {
-	struct db *db = db_new(&s->db);
+	struct db *db = db_new(&s->db, NULL);
 	enum db_status st = DB_FAILED;
 
 	if (db != NULL) {
@@ -192,26 +185,14 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
     const struct route *routes, size_t n)
 {
 	struct service s = {.name = name, .routes = routes, .nroutes = n};
-	const struct conf_row rows[] = {
-	    {"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
-		"database servers, tried in order: an absolute path is a socket, else host[:port]; "
-		"comma-separated",
-		&s.db.hosts},
-	    {"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, db_user, "database account", &s.db.user},
-	    {"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "its password", &s.db.password},
-	    {"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &s.db.name},
-	    {"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL,
-		"certificate authority of the database; set, the connection is encrypted and "
-		"verified",
-		&s.db.tls_ca},
-	    {"LOYALTY_THREADS", CONF_INT, 1, 64, NULL, "8",
+	struct conf_row rows[DB_SETTINGS + 4] = {
+	    [DB_SETTINGS] = {"LOYALTY_THREADS", CONF_INT, 1, 64, NULL, "8",
 		"requests at a time, each with a database connection", &s.threads},
 	    {"LOYALTY_DEADLINE_MS", CONF_INT, 500, 60000, NULL, "4500",
 		"maximum time for a request, queueing included", &s.db.deadline_ms},
-	    {"LOYALTY_DB_TLS", CONF_CHOICE, 0, 0, "required|off", "required",
-		"off allows plain text over TCP to another machine, where there is no "
-		"LOYALTY_DB_TLS_CA",
-		&s.db_tls},
+	    {"LOYALTY_SOCKET", CONF_CHOICE, 0, 0, "shared|own", "shared",
+		"own: no other process takes connections from it, so that at the end it is closed",
+		&s.own_socket},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
 		"minimum log level", &s.log_level},
 	};
@@ -219,6 +200,7 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 	const char *mode = argc > 1 ? argv[1] : "";
 	int rc;
 
+	db_settings(rows, &s.db, db_user);
 	if (argc > 2 || (argc == 2 && !is_mode(mode))) {
 		fprintf(stderr, "usage: %s [-h | -r | -t]\n", name);
 		return 2;
@@ -234,16 +216,15 @@ service_main(int argc, char **argv, const char *name, const char *db_user,
 		conf_print(rows, nrows, stdout);
 		return 0;
 	}
-	if (conf_load(rows, nrows, stderr) != 0
-	    || !db_conf_fits(&s.db, (enum db_tls)s.db_tls, stderr)
-	    || mysql_library_init(0, NULL, NULL) != 0) {
+	if (conf_load(rows, nrows, stderr) != 0 || !db_conf_fits(&s.db, stderr)
+	    || !db_library_begin()) {
 		conf_free(rows, nrows);
 		return 2;
 	}
 	log_init(name, (enum log_level)s.log_level);
 	log_open();
 	rc = strcmp(mode, "-t") == 0 ? test(&s) : run(&s);
-	mysql_library_end();
+	db_library_end();
 	conf_free(rows, nrows);
 	return rc;
 }

@@ -145,7 +145,7 @@ main(int argc, char **argv)
 		    LOG_ERROR, NULL, "LOYALTY_OWNER_FILE: %s: %s", s.owner_file, strerror(errno));
 		goto out;
 	}
-	if ((db = db_new(&s.db)) == NULL
+	if ((db = db_new(&s.db, NULL)) == NULL
 	    || (o = outbox_new(&s.outbox, db, &owner, &stop)) == NULL) {
 		log_line(LOG_ERROR, NULL, "out of memory");
 		goto out;

@@ -7,7 +7,8 @@
 #include "ehlo.h"
 #include "settings.h"
 
-#define ROWS 23
+#define OWN_ROWS 17
+#define ROWS (OWN_ROWS + DB_SETTINGS)
 #define DB_DEADLINE_MS 5000
 #define SMTP_PORT 25
 #define SMTPS_PORT 465
@@ -17,7 +18,7 @@ static void
 fill_rows(struct settings *s, struct conf_row rows[ROWS])
 {
 	struct outbox_conf *o = &s->outbox;
-	const struct conf_row table[ROWS] = {
+	const struct conf_row table[OWN_ROWS] = {
 	    {"LOYALTY_SMTP_HOST", CONF_TEXT, 0, 0, NULL, "!",
 		"mail server, host[:port]; default port 25, with tls 465", &s->smtp_host},
 	    {"LOYALTY_SMTP_TLS", CONF_CHOICE, 0, 0, "off|starttls|tls", "starttls",
@@ -50,24 +51,12 @@ fill_rows(struct settings *s, struct conf_row rows[ROWS])
 		"maximum delay between tries", &o->retry_max_s},
 	    {"LOYALTY_GIVE_UP_S", CONF_INT, 1, 365 * DAY_S, NULL, "388800",
 		"age at which a failing mail becomes DEAD", &o->give_up_s},
-	    {"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
-		"sockets (absolute paths) or host[:port], comma-separated, tried in order",
-		&s->db_hosts},
-	    {"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, "loyalty_notifier", "database account",
-		&s->db_user},
-	    {"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "its password", &s->db_password},
-	    {"LOYALTY_DB_NAME", CONF_TEXT, 0, 0, NULL, "loyalty", "database", &s->db_name},
-	    {"LOYALTY_DB_TLS_CA", CONF_TEXT, 0, 0, NULL, NULL,
-		"PEM file of CAs; enables verified TLS", &s->db_tls_ca},
-	    {"LOYALTY_DB_TLS", CONF_CHOICE, 0, 0, "required|off", "required",
-		"off allows plain text over TCP to another machine, where there is no "
-		"LOYALTY_DB_TLS_CA",
-		&s->db_tls},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
 		"minimum log level", &s->log_level},
 	};
 
 	memcpy(rows, table, sizeof(table));
+	db_settings(rows + OWN_ROWS, &s->db, "loyalty_notifier");
 }
 
 void
@@ -227,13 +216,8 @@ settings_load(struct settings *s, FILE *err)
 	fill_rows(s, rows);
 	if (conf_load(rows, ROWS, err) != 0)
 		return false;
-	s->db.hosts = s->db_hosts;
-	s->db.user = s->db_user;
-	s->db.password = s->db_password;
-	s->db.name = s->db_name;
-	s->db.tls_ca = s->db_tls_ca;
 	s->db.deadline_ms = DB_DEADLINE_MS;
-	ok &= db_conf_fits(&s->db, (enum db_tls)s->db_tls, err);
+	ok &= db_conf_fits(&s->db, err);
 	s->outbox.mail = &s->mail;
 	s->outbox.smtp = &s->smtp;
 	ok &= set_smtp(s, err);

@@ -18,10 +18,9 @@ struct settings {
 	struct smtp_conf smtp;
 	struct outbox_conf outbox;
 	char *owner_file; /* or NULL */
-	int poll_ms, log_level, db_tls;
+	int poll_ms, log_level;
 
 	/* as given */
-	char *db_hosts, *db_user, *db_password, *db_name, *db_tls_ca;
 	char *smtp_host, *smtp_helo, *smtp_ca, *smtp_user, *smtp_password;
 	char *mail_from, *mail_to, *mail_domain;
 	int smtp_tls;

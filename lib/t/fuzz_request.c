@@ -104,7 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (db == NULL) {
 		log_init("fuzz", LOG_ERROR);
-		db = db_new(&conf);
+		db = db_new(&conf, NULL);
 	}
 	memcpy(copy, data, size);
 	copy[size] = '\0';

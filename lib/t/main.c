@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <mysql.h>
-
 #include "check.h"
+#include "db.h"
 #include "log.h"
 
 #define SUITE(module)                                                                              \
@@ -52,7 +51,7 @@ main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "-service") == 0)
 		return service_server(argc - 1, argv + 1);
 	log_init("check", LOG_ERROR);
-	if (mysql_library_init(0, NULL, NULL) != 0)
+	if (!db_library_begin())
 		return 1;
 	if (CU_initialize_registry() == CUE_SUCCESS && choose(suites, argv + 1)) {
 		CU_basic_set_mode(CU_BRM_NORMAL);
@@ -63,7 +62,7 @@ main(int argc, char **argv)
 	if (CU_get_error() != CUE_SUCCESS)
 		fprintf(stderr, "CUnit: %s\n", CU_get_error_msg());
 	CU_cleanup_registry();
-	mysql_library_end();
+	db_library_end();
 	if (run == 0)
 		fprintf(stderr, "no test ran\n");
 	return failed == 0 && run > 0 ? 0 : 1;

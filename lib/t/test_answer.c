@@ -19,6 +19,7 @@
 #define SEEN "416e6e611f55534552"		   /* Anna, USER */
 
 static struct db_conf conf;
+static struct db_shared shared;
 static struct db *db;
 static struct exchange x;
 
@@ -30,7 +31,7 @@ tells(const struct fake_step *step)
 	conf = (struct db_conf){
 	    .hosts = fakedb_path(), .user = "u", .name = "loyalty", .deadline_ms = 3000};
 	if (db == NULL)
-		db = db_new(&conf);
+		db = db_new(&conf, &shared);
 }
 
 static void
@@ -459,7 +460,7 @@ failures_are_503_or_500(void)
 	tells(&(struct fake_step){.kind = FAKE_NO_ROWS});
 	fakedb_schema(9999);
 	db_free(db);
-	db = db_new(&conf);
+	db = db_new(&conf, &shared);
 	CHECK(run("POST", "/v1/stored", NULL) == 503 && has("9999"), "another schema: %d",
 	    x.rs.status);
 	done();
@@ -536,7 +537,7 @@ readiness_is_a_write_that_works(void)
 	free(check_stderr_end(&len));
 	CHECK(x.rs.status == 503, "what is kept is %d", x.rs.status);
 	done();
-	conf.bad_until_ms = 0;
+	shared.bad_until_ms = 0;
 }
 
 static void
@@ -550,7 +551,7 @@ readiness_names_the_service_and_the_reason(void)
 	done();
 	conf = (struct db_conf){
 	    .hosts = "/nonexistent/sock", .user = "u", .name = "n", .deadline_ms = 1000};
-	db = db_new(&conf);
+	db = db_new(&conf, &shared);
 	CHECK(ready("GET", NULL) == 503 && has("check is not ready"), "%d", x.rs.status);
 	done();
 }

@@ -15,6 +15,7 @@
 
 /* What a test has: the configuration that its connections share, and one. */
 static struct db_conf conf;
+static struct db_shared shared;
 static struct db *db;
 static bool two_steps; /* db_send and db_receive instead of db_exec */
 
@@ -25,8 +26,8 @@ begin_at(const char *hosts, int deadline_ms)
 	conf.user = "u";
 	conf.name = "loyalty";
 	conf.deadline_ms = deadline_ms;
-	conf.bad_until_ms = 0;
-	if ((db = db_new(&conf)) == NULL)
+	shared.bad_until_ms = 0;
+	if ((db = db_new(&conf, &shared)) == NULL)
 		abort();
 }
 
@@ -293,10 +294,10 @@ db_waits_for_a_procedure_that_is_replaced(void)
 
 	BEGIN(3000, {.kind = FAKE_ERROR, .error = 1305}, {.kind = FAKE_ERROR, .error = 1370},
 	    {.kind = FAKE_NO_ROWS});
-	conf.retries = 0;
+	shared.retries = 0;
 	ends("dropped, not granted yet, there", DB_ONCE, DB_OK, 3);
 	CHECK(fakedb_connections() == 1, "%u connections", fakedb_connections());
-	CHECK(conf.retries == 0, "%lld retries: nobody was met", conf.retries);
+	CHECK(shared.retries == 0, "%lld retries: nobody was met", shared.retries);
 	end();
 	BEGIN(4500, {.kind = FAKE_ERROR, .error = 1370});
 	from = db_now_ms();
@@ -366,7 +367,7 @@ db_ends_what_it_gave_up_on_the_server_where_it_lives(void)
 	conf.hosts = hosts;
 	ends("a write that hangs", DB_ONCE, DB_UNKNOWN, 1);
 	CHECK(rename(path, away[0]) == 0, "the first server is gone");
-	conf.bad_until_ms = 0;
+	shared.bad_until_ms = 0;
 	ends("on the second", DB_ONCE, DB_OK, 2);
 	CHECK(fakedb_other_connections() == 1 && fakedb_kills() == 0, "%u ended on another server",
 	    fakedb_kills());
@@ -578,7 +579,7 @@ db_is_down_within_the_deadline_where_nobody_answers(void)
 	fakedb_mute(false);
 	check_pause(1100);
 	ends("when it is back", DB_ONCE, DB_OK, 1);
-	CHECK(conf.bad_until_ms == 0, "it is known to be back");
+	CHECK(shared.bad_until_ms == 0, "it is known to be back");
 	end();
 }
 
@@ -604,7 +605,7 @@ db_tries_again_also_where_it_probes(void)
 static void *
 probe(void *arg)
 {
-	struct db *own = db_new(&conf);
+	struct db *own = db_new(&conf, &shared);
 	int64_t start = db_now_ms();
 
 	db_call(own, "thing_do");
@@ -800,7 +801,7 @@ db_takes_an_answer_however_late_it_is_asked_for(void)
 	CHECK(db_receive(db, DB_ONCE, NULL) == DB_OK, "a deadlock, and then: %s", db_reason(db));
 	CHECK(fakedb_calls() == 3 && fakedb_connections() == 1, "%u calls, %u connections",
 	    fakedb_calls(), fakedb_connections());
-	CHECK(conf.bad_until_ms == 0, "the database is not to blame");
+	CHECK(shared.bad_until_ms == 0, "the database is not to blame");
 	end();
 }
 
