@@ -151,6 +151,7 @@ def test_bad_private_key_is_refused_and_the_old_one_stays(stack, fault):
         stack.native("keys")
 
 
+@pytest.mark.long
 def test_changed_password_of_the_databases_root_is_in_force_after_a_restart(stack):
     file = stack.var / "secrets" / "db-root"
     old = file.read_bytes()
@@ -172,7 +173,7 @@ def test_changed_password_of_the_databases_root_is_in_force_after_a_restart(stac
     stack.ready(60)
 
 
-@pytest.mark.parametrize("fault", ["short", "missing", "open"])
+@pytest.mark.parametrize("fault", [pytest.param("short", marks=pytest.mark.long), "missing", "open"])
 def test_bad_key_file_is_refused_and_the_old_ones_stay(stack, fault):
     file = stack.var / "secrets" / "api-key-public"
     old = file.read_text()

@@ -24,6 +24,7 @@ def small(make_stack):
         s.down()
 
 
+@pytest.mark.long
 def test_full_volume_is_unhealthy_until_a_write_works(small):
     id_, = small.containers("mysql")
 
