@@ -1,5 +1,4 @@
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,11 +43,28 @@ fail:
 	return false;
 }
 
+size_t
+digits_of(char out[DIGITS_SIZE], long long n)
+{
+	unsigned long long u = n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n;
+	char reversed[DIGITS_SIZE];
+	size_t k = 0, len = 0;
+
+	do
+		reversed[k++] = (char)('0' + u % 10);
+	while ((u /= 10) != 0);
+	if (n < 0)
+		out[len++] = '-';
+	while (k > 0)
+		out[len++] = reversed[--k];
+	out[len] = '\0';
+	return len;
+}
+
 void
 buf_int(struct buf *b, long long n)
 {
-	char s[24];
-	int len = snprintf(s, sizeof(s), "%lld", n);
+	char s[DIGITS_SIZE];
 
-	buf_add(b, s, (size_t)len);
+	buf_add(b, s, digits_of(s, n));
 }

@@ -42,4 +42,8 @@ buf_str(struct buf *b, const char *s)
 
 void buf_int(struct buf *b, long long n);
 
+/* The decimal digits of n, a sign before them, a NUL behind; how many characters. */
+#define DIGITS_SIZE 24
+size_t digits_of(char out[DIGITS_SIZE], long long n);
+
 #endif

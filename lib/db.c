@@ -784,7 +784,7 @@ bind_column(MYSQL_BIND *b, struct column *c, const MYSQL_FIELD *f)
 	case MYSQL_TYPE_LONGLONG:
 		b->buffer_type = MYSQL_TYPE_LONGLONG;
 		b->buffer = &c->value.n;
-		c->text = malloc(24);
+		c->text = malloc(DIGITS_SIZE);
 		break;
 	case MYSQL_TYPE_DATETIME:
 		b->buffer_type = MYSQL_TYPE_DATETIME;
@@ -897,25 +897,6 @@ execute(struct db *db, int64_t until)
 	return 0;
 }
 
-/* The decimal digits of n; their number. */
-static unsigned long
-digits(char *out, long long n)
-{
-	unsigned long long u = n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n;
-	char reversed[20];
-	unsigned long k = 0, len = 0;
-
-	do
-		reversed[k++] = (char)('0' + u % 10);
-	while ((u /= 10) != 0);
-	if (n < 0)
-		out[len++] = '-';
-	while (k > 0)
-		out[len++] = reversed[--k];
-	out[len] = '\0';
-	return len;
-}
-
 /* As the contract has times: RFC 3339, UTC, microseconds. */
 static unsigned long
 time_text(char *out, const MYSQL_TIME *t)
@@ -955,7 +936,7 @@ fetch(struct statement *s)
 		if (c->is_null)
 			continue;
 		if (s->binds[i].buffer_type == MYSQL_TYPE_LONGLONG)
-			c->len = digits(c->text, c->value.n);
+			c->len = (unsigned long)digits_of(c->text, c->value.n);
 		else if (s->binds[i].buffer_type == MYSQL_TYPE_DATETIME)
 			c->len = time_text(c->text, &c->value.time);
 		else

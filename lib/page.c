@@ -134,7 +134,7 @@ page_next(
     const struct req *rq, struct resp *rs, const struct page *page, const unsigned char last[16])
 {
 	uint8_t raw[CURSOR_BYTES];
-	char cursor[CURSOR_TEXT + 1], tail[96];
+	char cursor[CURSOR_TEXT + 1];
 	struct buf *b = &rs->head;
 	size_t i;
 
@@ -152,8 +152,11 @@ page_next(
 		add_encoded(b, rq->query[i].value, rq->query[i].len);
 		buf_str(b, "&");
 	}
-	snprintf(tail, sizeof(tail), "limit=%d&cursor=%s>; rel=\"next\"\r\n", page->limit, cursor);
-	buf_str(b, tail);
+	buf_str(b, "limit=");
+	buf_int(b, page->limit);
+	buf_str(b, "&cursor=");
+	buf_str(b, cursor);
+	buf_str(b, ">; rel=\"next\"\r\n");
 }
 
 void

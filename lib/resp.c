@@ -105,7 +105,7 @@ make_etag(struct resp *rs, char out[ETAG_SIZE])
 void
 resp_render(struct resp *rs, const struct req *rq, struct buf *out)
 {
-	char line[64], etag[ETAG_SIZE];
+	char etag[ETAG_SIZE];
 	bool has_body = rs->body.len > 0;
 
 	if (rs->has_etag && rs->status == 200) {
@@ -117,8 +117,9 @@ resp_render(struct resp *rs, const struct req *rq, struct buf *out)
 		}
 		resp_header(rs, "Cache-Control", rs->personal ? "private, no-cache" : "no-cache");
 	}
-	snprintf(line, sizeof(line), "Status: %d\r\n", rs->status);
-	buf_str(out, line);
+	buf_str(out, "Status: ");
+	buf_int(out, rs->status);
+	buf_str(out, "\r\n");
 	if (rs->redirect != NULL) {
 		buf_str(out, "X-Accel-Redirect: ");
 		buf_str(out, rs->redirect);
@@ -128,8 +129,9 @@ resp_render(struct resp *rs, const struct req *rq, struct buf *out)
 		buf_str(out, "Content-Type: ");
 		buf_str(out, rs->type);
 		buf_str(out, "\r\n");
-		snprintf(line, sizeof(line), "Content-Length: %zu\r\n", rs->body.len);
-		buf_str(out, line);
+		buf_str(out, "Content-Length: ");
+		buf_int(out, (long long)rs->body.len);
+		buf_str(out, "\r\n");
 	}
 	if (rs->allow != NULL) {
 		buf_str(out, "Allow: ");
