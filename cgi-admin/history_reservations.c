@@ -12,7 +12,9 @@ shape(struct jsonw *w, const struct field *f)
 	shape_member_id(w, "user_id", &f[3]);
 	shape_member_text_or_null(w, "from", &f[4]);
 	shape_member_text(w, "to", &f[5]);
-	history_tail(w, &f[6]);
+	shape_member_number_or_null(w, "points", &f[6]);
+	shape_member_text_or_null(w, "reason", &f[7]);
+	history_tail(w, &f[8]);
 	jsonw_close(w);
 }
 
@@ -20,5 +22,5 @@ shape(struct jsonw *w, const struct field *f)
 enum prob
 history_reservations(struct req *rq, struct resp *rs)
 {
-	return history_list(rq, rs, "history_reservations", "reservation_id", shape, 9);
+	return history_list(rq, rs, "history_reservations", "reservation_id", shape, 11);
 }

@@ -84,6 +84,13 @@ shape_member_text_or_null(struct jsonw *w, const char *name, const struct field 
 }
 
 void
+shape_member_number_or_null(struct jsonw *w, const char *name, const struct field *f)
+{
+	if (!is_null(w, name, f))
+		shape_member_number(w, name, f);
+}
+
+void
 shape_room(struct jsonw *w, const struct field *f)
 {
 	jsonw_object(w);

@@ -34,6 +34,7 @@ void shape_member_number(struct jsonw *w, const char *name, const struct field *
 void shape_member_bool(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_id_or_null(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_text_or_null(struct jsonw *w, const char *name, const struct field *f);
+void shape_member_number_or_null(struct jsonw *w, const char *name, const struct field *f);
 
 /* The 16 bytes of an id field to out; all zero where it is none. */
 void shape_id(const struct field *f, unsigned char out[16]);

@@ -2,7 +2,7 @@
 --
 -- Two locked accounts, which mysql/migrate makes, own what runs with more rights than its caller.  loyalty_definer, the procedures:
 -- no INSERT into the outbox, nothing but SELECT in the history.  loyalty_trigger, the triggers: the only one
--- that inserts history and outbox rows, and it can't change a single one.
+-- that inserts history and outbox rows, and it can't change a single one; of the history it reads which mails a reservation has.
 -- The services' accounts get EXECUTE on their own procedures in mysql/procs and SELECT on columns in mysql/reads.sql, and nothing else.
 -- __HOST__ is where services connect from: localhost natively, % in containers.
 GRANT SELECT, INSERT, UPDATE ON loyalty.room TO 'loyalty_definer'@'localhost';
@@ -30,7 +30,7 @@ GRANT SELECT ON loyalty.user TO 'loyalty_trigger'@'localhost';
 GRANT SELECT ON loyalty.reservation TO 'loyalty_trigger'@'localhost';
 GRANT SELECT, INSERT ON loyalty.outbox TO 'loyalty_trigger'@'localhost';
 GRANT INSERT ON loyalty_history.room_history TO 'loyalty_trigger'@'localhost';
-GRANT INSERT ON loyalty_history.reservation_history TO 'loyalty_trigger'@'localhost';
+GRANT INSERT, SELECT (reservation_id, mail_id) ON loyalty_history.reservation_history TO 'loyalty_trigger'@'localhost';
 GRANT INSERT ON loyalty_history.points_history TO 'loyalty_trigger'@'localhost';
 GRANT INSERT ON loyalty_history.user_history TO 'loyalty_trigger'@'localhost';
 GRANT INSERT ON loyalty_history.outbox_history TO 'loyalty_trigger'@'localhost';

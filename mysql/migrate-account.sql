@@ -4,6 +4,6 @@ CREATE USER IF NOT EXISTS 'loyalty_migrate'@'%';
 ALTER USER 'loyalty_migrate'@'%' IDENTIFIED BY '__PASSWORD__';
 GRANT CREATE USER, SET_ANY_DEFINER ON *.* TO 'loyalty_migrate'@'%';
 GRANT CREATE, ALTER, INDEX, DROP, SELECT, INSERT, UPDATE, DELETE, EXECUTE, TRIGGER, LOCK TABLES, CREATE ROUTINE, ALTER ROUTINE, CREATE VIEW ON loyalty.* TO 'loyalty_migrate'@'%' WITH GRANT OPTION;
-GRANT CREATE, ALTER, INDEX, DROP, SELECT, INSERT ON loyalty_history.* TO 'loyalty_migrate'@'%' WITH GRANT OPTION;
+GRANT CREATE, ALTER, INDEX, DROP, SELECT, INSERT, UPDATE ON loyalty_history.* TO 'loyalty_migrate'@'%' WITH GRANT OPTION;
 -- that it sees whether a restore has ended
 GRANT SELECT ON `loyalty\_restoring`.* TO 'loyalty_migrate'@'%';

@@ -11,7 +11,7 @@
 #define BODY_BYTES 900		   /* of a value in one line; RFC 5322 allows 998 for the whole */
 #define HEADER_COLUMNS 76	   /* of a line with encoded words; RFC 2047, 2 */
 #define QP_COLUMNS 76
-#define LABEL_COLUMNS 14
+#define LABEL_COLUMNS 15
 #define ATEXT "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
 #define WORD_OPEN "=?UTF-8?Q?"
 #define WORD_CLOSE "?="
@@ -316,11 +316,11 @@ body_build(struct buf *b, const struct mail_row *r)
 	snprintf(available, sizeof(available), "%lld of %lld%s", (long long)r->room_available,
 	    (long long)r->room_total, r->room_archived != 0 ? ", archived" : "");
 	body_line(b, "Room:", r->room_name);
-	body_line(b, "Available:", available);
-	body_number(b, "Price:", r->room_points, " points");
+	body_line(b, "Available now:", available);
+	body_number(b, "Price now:", r->room_points, " points");
 	if (reservation) {
 		body_line(b, "User:", r->user_name);
-		body_number(b, "Balance:", r->user_points, " points");
+		body_number(b, "Balance now:", r->user_points, " points");
 		body_line(b, "Old status:", r->from_status == NULL ? "none" : r->from_status);
 		body_line(b, "New status:", r->to_status);
 		body_number(b, "Points:", r->points, "");

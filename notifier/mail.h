@@ -8,8 +8,9 @@
 #include "buf.h"
 
 /*
- * The text of a mail, made from one outbox row: a pure function of the row
- * and the addresses, so that a repeat is the same mail to the last byte.
+ * The text of a mail, made from one claimed row: a pure function of the row
+ * and the addresses.  A repeat is the same mail but for what is so now: what is
+ * available, price, balance.
  */
 
 #define MAIL_TO_MAX 20 /* recipients */
@@ -18,7 +19,8 @@
 #define MAIL_NULL INT64_MIN
 
 /*
- * An outbox row.  Text is UTF-8 or NULL; nothing is trusted: what is broken
+ * A claimed row: the change as it was, room_total to room_archived and
+ * user_points as they are now.  Text is UTF-8 or NULL; nothing is trusted: what is broken
  * becomes U+FFFD, what could end a line becomes a blank.
  */
 struct mail_row {

@@ -46,7 +46,7 @@ final class ViewTest extends TestCase
 		$it = ['id' => self::NASTY, 'status' => 'PENDING_APPROVAL', 'points' => 1, 'room' => $room, 'user' => $user, 'created_at' => $at, 'updated_at' => $at];
 		$mail = ['id' => 1, 'event' => 'reservation', 'status' => 'DEAD', 'attempts' => 1, 'subject' => self::NASTY, 'reservation_id' => self::NASTY, 'room_id' => self::NASTY,
 			'request_id' => self::NASTY, 'created_at' => $at, 'next_attempt_at' => $at, 'sent_at' => null, 'last_error' => self::NASTY];
-		$history = [['id' => 1, 'reservation_id' => self::NASTY, 'actor' => self::NASTY, 'request_id' => self::NASTY, 'changed_at' => $at, 'from' => null, 'to' => 'PENDING_APPROVAL']];
+		$history = [['id' => 1, 'reservation_id' => self::NASTY, 'actor' => self::NASTY, 'request_id' => self::NASTY, 'changed_at' => $at, 'from' => null, 'to' => 'PENDING_APPROVAL', 'points' => 1, 'reason' => self::NASTY]];
 		$pages = [
 			'pending.twig' => ['rows' => [$it + ['balance' => 1, 'missing' => 0, 'affordable' => true]], 'total' => 1, 'more' => self::NASTY, 'cursor' => self::NASTY, 'page' => 1,
 				'pages' => 1, 'before' => '', 'after' => '', 'results' => [['id' => self::NASTY, 'fine' => true, 'problem' => null, 'reservation' => $it]]],

@@ -12,14 +12,14 @@ BEGIN
     SELECT changed_at INTO v_at FROM loyalty_history.reservation_history WHERE id = p_before;
   END IF;
   IF p_reservation IS NULL THEN
-    SELECT h.id, h.reservation_id, h.room_id, h.user_id, h.from_status, h.to_status,
+    SELECT h.id, h.reservation_id, h.room_id, h.user_id, h.from_status, h.to_status, h.points, h.reason,
         h.actor, h.request_id, DATE_FORMAT(h.changed_at, '%Y-%m-%dT%H:%i:%s.%fZ')
       FROM loyalty_history.reservation_history h FORCE INDEX (reservation_history_time)
       WHERE h.changed_at >= p_since AND h.changed_at < p_until
         AND h.changed_at <= v_at AND (h.changed_at < v_at OR h.id < p_before)
       ORDER BY h.changed_at DESC, h.id DESC LIMIT p_limit;
   ELSE
-    SELECT h.id, h.reservation_id, h.room_id, h.user_id, h.from_status, h.to_status,
+    SELECT h.id, h.reservation_id, h.room_id, h.user_id, h.from_status, h.to_status, h.points, h.reason,
         h.actor, h.request_id, DATE_FORMAT(h.changed_at, '%Y-%m-%dT%H:%i:%s.%fZ')
       FROM loyalty_history.reservation_history h FORCE INDEX (reservation_history_reservation)
       WHERE h.reservation_id = p_reservation AND h.changed_at >= p_since AND h.changed_at < p_until

@@ -1,8 +1,8 @@
 -- The notifier takes up to p_batch due mails for p_lease_s seconds: longest due first, at most one of a
 -- reservation (the triggers see to that).  Committed before anything is sent; a lease that runs out makes
 -- the row due again.  Skips what another notifier has locked, so it never waits.
--- Locks: the claimed outbox rows.  Time is the database's.  The rows are read before the COMMIT: where that fails (a migration
--- has taken outbox_subject away for a moment), nothing is claimed.
+-- Locks: the claimed outbox rows.  Time is the database's.  What the mails say is read before the COMMIT: where that fails (a
+-- migration has taken outbox_subject away for a moment), nothing is claimed.  The LIMIT makes a table of it: each name is looked up once.
 DROP PROCEDURE IF EXISTS outbox_claim;
 DELIMITER $$
 CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_claim(
@@ -25,14 +25,14 @@ BEGIN
     UPDATE JSON_TABLE(v_ids, '$[*]' COLUMNS (id BIGINT PATH '$')) claimed STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = claimed.id
       SET o.lease_owner = p_owner, o.due_at = v_now + INTERVAL p_lease_s SECOND;
   END IF;
-  SELECT o.id, o.event, o.reservation_id, o.room_id, o.room_name, o.room_total, o.room_available, o.room_points,
-      o.room_archived, o.user_id, o.user_name, o.user_points, o.from_status, o.to_status, o.points,
-      outbox_subject(o.event, o.room_name, o.user_name, o.from_status, o.detail) AS subject, o.detail,
-      o.actor, o.request_id, DATE_FORMAT(o.created_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS created_at, o.attempts,
-      GREATEST(0, TIMESTAMPDIFF(SECOND, COALESCE(o.queued_at, o.created_at), v_now)) AS age_s,
-      o.recipients
-    FROM JSON_TABLE(COALESCE(v_ids, '[]'), '$[*]' COLUMNS (id BIGINT PATH '$')) claimed STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = claimed.id
-    ORDER BY o.next_attempt_at, o.id;
+  SELECT id, event, reservation_id, room_id, room_name, total_amount, available_amount, required_points, archived,
+      user_id, user_name, bonus_points, from_status, to_status, points,
+      outbox_subject(event, room_name, user_name, from_status, detail) AS subject, detail,
+      actor, request_id, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS created_at, attempts,
+      GREATEST(0, TIMESTAMPDIFF(SECOND, COALESCE(queued_at, created_at), v_now)) AS age_s, recipients
+    FROM (SELECT m.* FROM JSON_TABLE(COALESCE(v_ids, '[]'), '$[*]' COLUMNS (id BIGINT PATH '$')) claimed
+        STRAIGHT_JOIN outbox_mail m ON m.id = claimed.id LIMIT 18446744073709551615) mail
+    ORDER BY next_attempt_at, id;
   COMMIT;
 END$$
 DELIMITER ;

@@ -4,15 +4,20 @@ DELIMITER $$
 CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_list(p_status VARCHAR(8), p_before BIGINT, p_limit INT)
   READS SQL DATA
 IF p_status IS NULL THEN
-  SELECT id, event, status, attempts, outbox_subject(event, room_name, user_name, from_status, detail),
-      reservation_id, room_id, request_id, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
-      DATE_FORMAT(next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(sent_at, '%Y-%m-%dT%H:%i:%s.%fZ'), last_error
-    FROM outbox WHERE id < p_before ORDER BY id DESC LIMIT p_limit;
+  SELECT m.id, m.event, m.status, m.attempts, outbox_subject(m.event, m.room_name, m.user_name, m.from_status, m.detail),
+      m.reservation_id, m.room_id, m.request_id, DATE_FORMAT(m.created_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+      DATE_FORMAT(m.next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(m.sent_at, '%Y-%m-%dT%H:%i:%s.%fZ'), m.last_error
+    FROM (SELECT id FROM outbox FORCE INDEX (PRIMARY) WHERE id < p_before ORDER BY id DESC LIMIT p_limit) page
+      STRAIGHT_JOIN outbox_mail m ON m.id = page.id
+    ORDER BY page.id DESC;
 ELSE
-  SELECT id, event, status, attempts, outbox_subject(event, room_name, user_name, from_status, detail),
-      reservation_id, room_id, request_id, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
-      DATE_FORMAT(next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(sent_at, '%Y-%m-%dT%H:%i:%s.%fZ'), last_error
-    FROM outbox FORCE INDEX (outbox_status) WHERE status = p_status AND id < p_before ORDER BY id DESC LIMIT p_limit;
+  SELECT m.id, m.event, m.status, m.attempts, outbox_subject(m.event, m.room_name, m.user_name, m.from_status, m.detail),
+      m.reservation_id, m.room_id, m.request_id, DATE_FORMAT(m.created_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+      DATE_FORMAT(m.next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(m.sent_at, '%Y-%m-%dT%H:%i:%s.%fZ'), m.last_error
+    FROM (SELECT id FROM outbox FORCE INDEX (outbox_status) WHERE status = p_status AND id < p_before
+        ORDER BY id DESC LIMIT p_limit) page
+      STRAIGHT_JOIN outbox_mail m ON m.id = page.id
+    ORDER BY page.id DESC;
 END IF$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE outbox_list TO 'loyalty_admin'@'__HOST__';

@@ -4,7 +4,8 @@
 -- 200; 404 not-found; 409 invalid-transition of any other; 422 idempotency-key-reused.
 -- It goes before the later mails of its reservation that nobody has at hand, and behind the earlier ones:
 -- outbox_settle wakes one after the other.
--- Fields of a 200: as a row of outbox_list, NULL as the empty string.  Locks: the outbox row, then its reservation's.
+-- Fields of a 200: as a row of outbox_list, NULL as the empty string.  Locks: the reservation, so that none of its
+-- mails is on its way, then the mail, then the others of the reservation.
 DROP PROCEDURE IF EXISTS outbox_retry;
 DELIMITER $$
 CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_retry(
@@ -20,6 +21,7 @@ BEGIN
   DECLARE v_was VARCHAR(8);
   DECLARE v_reservation BINARY(16);
   DECLARE v_earlier BIGINT;
+  DECLARE v_mails LONGTEXT;
   DECLARE v_at DATETIME(6);
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
@@ -30,7 +32,9 @@ BEGIN
 
   SET @loyalty_actor = p_actor, @loyalty_request_id = p_request_id;
   START TRANSACTION;
-  SELECT status, reservation_id INTO v_was, v_reservation FROM outbox WHERE id = p_id FOR UPDATE;
+  SELECT reservation_id INTO v_reservation FROM outbox WHERE id = p_id;
+  SELECT id INTO v_reservation FROM reservation WHERE id = v_reservation FOR UPDATE;
+  SELECT status INTO v_was FROM outbox WHERE id = p_id FOR UPDATE;
   decide: BEGIN
     IF p_key IS NOT NULL THEN
       SELECT body, status, problem, fields INTO v_kept_body, v_status, v_problem, v_fields
@@ -52,17 +56,20 @@ BEGIN
       SET v_status = 409, v_problem = 'invalid-transition',
           v_fields = CONCAT_WS(X'1F', p_request_id, CONCAT('The mail is ', v_was, '; only a DEAD one can be sent again.'));
     ELSE
-      SELECT MIN(id) INTO v_earlier FROM outbox
-        WHERE reservation_id = v_reservation AND status = 'PENDING' AND id < p_id FOR UPDATE;
+      SELECT JSON_ARRAYAGG(mail_id) INTO v_mails FROM loyalty_history.reservation_history WHERE reservation_id = v_reservation;
+      SET v_mails = COALESCE(v_mails, '[]');
+      SELECT MIN(o.id) INTO v_earlier
+        FROM JSON_TABLE(v_mails, '$[*]' COLUMNS (id BIGINT PATH '$')) m STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = m.id
+        WHERE o.id < p_id AND o.status = 'PENDING' FOR UPDATE;
       UPDATE outbox SET status = 'PENDING', due_at = IF(v_earlier IS NULL, v_at, NULL), next_attempt_at = v_at,
           queued_at = v_at WHERE id = p_id;
-      UPDATE outbox SET due_at = NULL
-        WHERE reservation_id = v_reservation AND status = 'PENDING' AND id > p_id AND lease_owner IS NULL;
+      UPDATE JSON_TABLE(v_mails, '$[*]' COLUMNS (id BIGINT PATH '$')) m STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = m.id
+        SET o.due_at = NULL WHERE o.id > p_id AND o.status = 'PENDING' AND o.lease_owner IS NULL;
       SELECT 200, CONCAT_WS(X'1F', id, event, status, attempts,
           outbox_subject(event, room_name, user_name, from_status, detail), COALESCE(HEX(reservation_id), ''), HEX(room_id),
           request_id, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
           '', REPLACE(COALESCE(last_error, ''), X'1F', ' '))
-        INTO v_status, v_fields FROM outbox WHERE id = p_id;
+        INTO v_status, v_fields FROM outbox_mail WHERE id = p_id;
     END IF;
     IF p_key IS NOT NULL THEN
       INSERT INTO idempotency (id, body, status, problem, fields, created_at)

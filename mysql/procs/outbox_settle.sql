@@ -14,7 +14,7 @@ BEGIN
   DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
   DECLARE v_again DATETIME(6) DEFAULT IF(p_outcome = 'RETRY', v_now + INTERVAL p_delay_s SECOND, NULL);
   DECLARE v_settled INT DEFAULT 0;
-  DECLARE v_reservation BINARY(16);
+  DECLARE v_next BIGINT;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     ROLLBACK;
@@ -32,10 +32,12 @@ BEGIN
     WHERE id = p_id AND status = 'PENDING' AND lease_owner = p_owner;
   SET v_settled = ROW_COUNT();
   IF v_settled = 1 AND p_outcome <> 'RETRY' THEN
-    SELECT reservation_id INTO v_reservation FROM outbox WHERE id = p_id;
-    IF v_reservation IS NOT NULL THEN
-      UPDATE outbox FORCE INDEX (outbox_reservation) SET due_at = next_attempt_at
-        WHERE reservation_id = v_reservation AND status = 'PENDING' AND due_at IS NULL ORDER BY id LIMIT 1;
+    SELECT MIN(n.id) INTO v_next
+      FROM outbox o STRAIGHT_JOIN loyalty_history.reservation_history h ON h.reservation_id = o.reservation_id
+        STRAIGHT_JOIN outbox n FORCE INDEX (PRIMARY) ON n.id = h.mail_id
+      WHERE o.id = p_id AND n.status = 'PENDING';
+    IF v_next IS NOT NULL THEN
+      UPDATE outbox FORCE INDEX (PRIMARY) SET due_at = next_attempt_at WHERE id = v_next AND status = 'PENDING' AND due_at IS NULL;
     END IF;
   END IF;
   COMMIT;

@@ -129,7 +129,7 @@ later_mail_refers_to_the_first(void)
 	    says(&m.head, "\r\nReferences: <reservation." RESERVATION "@mail.hotel.example>\r\n"));
 	CU_ASSERT(
 	    says(&m.head, "\r\nIn-Reply-To: <reservation." RESERVATION "@mail.hotel.example>\r\n"));
-	CU_ASSERT(says(&m.body, "Old status:   RESERVED\r\nNew status:   CANCELLED\r\n"));
+	CU_ASSERT(says(&m.body, "Old status:    RESERVED\r\nNew status:    CANCELLED\r\n"));
 	mail_free(&m);
 }
 
@@ -142,8 +142,8 @@ room_mail_is_of_no_thread(void)
 	CU_ASSERT(
 	    says(&m.head, "\r\nMessage-ID: <outbox.17.1795468025123456@mail.hotel.example>\r\n"));
 	CU_ASSERT(!says(&m.head, "References:"));
-	CU_ASSERT(says(&m.body, "Available:    9 of 10, archived\r\n"));
-	CU_ASSERT(says(&m.body, "Change:       archived\r\n"));
+	CU_ASSERT(says(&m.body, "Available now: 9 of 10, archived\r\n"));
+	CU_ASSERT(says(&m.body, "Change:        archived\r\n"));
 	CU_ASSERT(!says(&m.body, "User:"));
 	CU_ASSERT_PTR_NULL(mail_fault(&m));
 	mail_free(&m);
@@ -154,20 +154,20 @@ body_names_every_field(void)
 {
 	static const char *const lines[] = {
 	    "RESERVED: A guest has reserved a room.\r\n\r\n",
-	    "\r\nRoom:         Economy Single Room\r\n",
-	    "\r\nAvailable:    9 of 10\r\n",
-	    "\r\nPrice:        260 points\r\n",
-	    "\r\nUser:         Jane Doe\r\n",
-	    "\r\nBalance:      980 points\r\n",
-	    "\r\nOld status:   none\r\n",
-	    "\r\nNew status:   RESERVED\r\n",
-	    "\r\nPoints:       250\r\n",
-	    "\r\nReservation:  " RESERVATION "\r\n",
-	    "\r\nUser id:      " USER "\r\n",
-	    "\r\nRoom id:      " ROOM "\r\n",
-	    "\r\nTime:         2026-11-23T21:07:05.123456Z\r\n",
-	    "\r\nActor:        public\r\n",
-	    "\r\nRequest id:   req-1\r\n",
+	    "\r\nRoom:          Economy Single Room\r\n",
+	    "\r\nAvailable now: 9 of 10\r\n",
+	    "\r\nPrice now:     260 points\r\n",
+	    "\r\nUser:          Jane Doe\r\n",
+	    "\r\nBalance now:   980 points\r\n",
+	    "\r\nOld status:    none\r\n",
+	    "\r\nNew status:    RESERVED\r\n",
+	    "\r\nPoints:        250\r\n",
+	    "\r\nReservation:   " RESERVATION "\r\n",
+	    "\r\nUser id:       " USER "\r\n",
+	    "\r\nRoom id:       " ROOM "\r\n",
+	    "\r\nTime:          2026-11-23T21:07:05.123456Z\r\n",
+	    "\r\nActor:         public\r\n",
+	    "\r\nRequest id:    req-1\r\n",
 	};
 	struct mail_row r = a_row();
 	struct mail m = built(&r);
@@ -256,7 +256,7 @@ line_ends_in_values_are_harmless(void)
 	CU_ASSERT(!says(&m.body, "\nBcc:"));
 	CU_ASSERT(!says(&m.body, "\n.\r\n"));
 	CU_ASSERT(
-	    says(&m.body, "\r\nActor:        x  Bcc: thief@example.net    Buy    now . \r\n"));
+	    says(&m.body, "\r\nActor:         x  Bcc: thief@example.net    Buy    now . \r\n"));
 	CU_ASSERT_PTR_NULL(mail_fault(&m));
 	mail_free(&m);
 	expect_subject("a\r\nBcc: b\tc", "a  Bcc: b c");
@@ -312,7 +312,7 @@ reason_keeps_its_lines(void)
 	r.detail = "first\n.\nRoom: forged";
 	m = built(&r);
 	CU_ASSERT(says(&m.body,
-	    "\r\nReason:       first\r\n              .\r\n              Room: forged\r\n"));
+	    "\r\nReason:        first\r\n               .\r\n               Room: forged\r\n"));
 	mail_free(&m);
 }
 

@@ -15,17 +15,15 @@ CREATE TABLE b_points_history (id BIGINT AUTO_INCREMENT PRIMARY KEY, user_id BIN
   changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB;
 CREATE TABLE b_room_history (id BIGINT AUTO_INCREMENT PRIMARY KEY, room_id BINARY(16) NOT NULL, reservation_id BINARY(16),
   from_name VARCHAR(200), from_total INT, from_available INT, from_points INT, from_archived TINYINT,
-  to_name VARCHAR(200) NOT NULL, to_total INT NOT NULL, to_available INT NOT NULL, to_points INT NOT NULL, to_archived TINYINT NOT NULL,
+  to_name VARCHAR(200) NOT NULL, to_total INT NOT NULL, to_available INT NOT NULL, to_points INT NOT NULL, to_archived TINYINT NOT NULL, mail_id BIGINT,
   actor VARCHAR(100) NOT NULL, request_id VARCHAR(64) NOT NULL, changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB;
 CREATE TABLE b_reservation_history (id BIGINT AUTO_INCREMENT PRIMARY KEY, reservation_id BINARY(16) NOT NULL, room_id BINARY(16) NOT NULL,
   user_id BINARY(16) NOT NULL, from_status ENUM('RESERVED','PENDING_APPROVAL'), to_status ENUM('RESERVED','PENDING_APPROVAL') NOT NULL,
-  actor VARCHAR(100) NOT NULL, request_id VARCHAR(64) NOT NULL, changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB;
+  points INT, reason VARCHAR(200), mail_id BIGINT, actor VARCHAR(100) NOT NULL, request_id VARCHAR(64) NOT NULL, changed_at DATETIME(6) NOT NULL) ENGINE=InnoDB;
 CREATE TABLE b_outbox (id BIGINT AUTO_INCREMENT PRIMARY KEY, event ENUM('reservation','room') NOT NULL, status ENUM('PENDING','SENT','DEAD') NOT NULL,
-  due_at DATETIME(6), reservation_id BINARY(16), room_id BINARY(16) NOT NULL, user_id BINARY(16), room_name VARCHAR(200) NOT NULL,
-  room_total INT NOT NULL, room_available INT NOT NULL, room_points INT NOT NULL, room_archived TINYINT NOT NULL, user_name VARCHAR(200),
-  user_points BIGINT, from_status VARCHAR(16), to_status VARCHAR(16), points INT, detail VARCHAR(200), actor VARCHAR(100) NOT NULL,
-  request_id VARCHAR(64) NOT NULL, created_at DATETIME(6) NOT NULL, attempts INT NOT NULL, next_attempt_at DATETIME(6), lease_owner BINARY(16),
-  sent_at DATETIME(6), last_error VARCHAR(1000)) ENGINE=InnoDB;
+  due_at DATETIME(6), reservation_id BINARY(16), room_id BINARY(16) NOT NULL, created_at DATETIME(6) NOT NULL, attempts INT NOT NULL,
+  next_attempt_at DATETIME(6), queued_at DATETIME(6), lease_owner BINARY(16), sent_at DATETIME(6), last_error VARCHAR(1000),
+  recipients VARCHAR(6000) CHARACTER SET ascii) ENGINE=InnoDB;
 DELIMITER $$
 CREATE PROCEDURE bare(p_id BINARY(16), p_user BINARY(16), p_room BINARY(16), p_key BINARY(32), p_body BINARY(32), p_request VARCHAR(64))
 BEGIN
@@ -37,10 +35,9 @@ BEGIN
   INSERT INTO b_idempotency VALUES (p_key, p_body, 201, '', REPEAT('x', 200), v_at);
   INSERT INTO b_points_history VALUES (NULL, p_user, 1000001, 1000000, -1, NULL, p_id, 'public', p_request, v_at);
   INSERT INTO b_room_history VALUES (NULL, p_room, p_id, 'Room Name 1234', 1000000, 1000000, 1, 0, 'Room Name 1234', 1000000, 999999, 1, 0,
-    'public', p_request, v_at);
-  INSERT INTO b_reservation_history VALUES (NULL, p_id, p_room, p_user, NULL, 'RESERVED', 'public', p_request, v_at);
-  INSERT INTO b_outbox VALUES (NULL, 'reservation', 'PENDING', v_at, p_id, p_room, p_user, 'Room Name 1234', 1000000, 999999, 1, 0, 'User Name',
-    1000000, NULL, 'RESERVED', 1, NULL, 'public', p_request, v_at, 0, v_at, NULL, NULL, NULL);
+    NULL, 'public', p_request, v_at);
+  INSERT INTO b_reservation_history VALUES (NULL, p_id, p_room, p_user, NULL, 'RESERVED', 1, NULL, 1, 'public', p_request, v_at);
+  INSERT INTO b_outbox VALUES (NULL, 'reservation', 'PENDING', v_at, p_id, p_room, v_at, 0, v_at, NULL, NULL, NULL, NULL, NULL);
   COMMIT;
 END$$
 DELIMITER ;

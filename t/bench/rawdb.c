@@ -171,18 +171,16 @@ bare(struct thread *t, char *sql, bool call)
 	    "21:07:00.123456');"
 	    "INSERT INTO bench.b_room_history VALUES(NULL,X'%s',X'%s','Room Name "
 	    "1234',1000000,1000000,1,0,'Room Name 1234',1000000,999999,1,0,"
-	    "'public','%s','2026-11-23 21:07:00.123456');"
+	    "NULL,'public','%s','2026-11-23 21:07:00.123456');"
 	    "INSERT INTO bench.b_reservation_history "
-	    "VALUES(NULL,X'%s',X'%s',X'%s',NULL,'RESERVED','public','%s','2026-11-23 "
+	    "VALUES(NULL,X'%s',X'%s',X'%s',NULL,'RESERVED',1,NULL,1,'public','%s','2026-11-23 "
 	    "21:07:00.123456');"
 	    "INSERT INTO bench.b_outbox VALUES(NULL,'reservation','PENDING','2026-11-23 "
-	    "21:07:00.123456',X'%s',X'%s',X'%s','Room Name 1234',1000000,"
-	    "999999,1,0,'User Name',1000000,NULL,'RESERVED',1,NULL,'public','%s','2026-11-23 "
-	    "21:07:00.123456',0,'2026-11-23 21:07:00.123456',"
-	    "NULL,NULL,NULL);"
+	    "21:07:00.123456',X'%s',X'%s','2026-11-23 21:07:00.123456',0,'2026-11-23 "
+	    "21:07:00.123456',NULL,NULL,NULL,NULL,NULL);"
 	    "COMMIT",
 	    user, room, id, user, room, key, body, user, id, request, room, id, request, id, room,
-	    user, request, id, room, user, request);
+	    user, request, id, room);
 }
 
 static void

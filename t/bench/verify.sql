@@ -50,9 +50,9 @@ SELECT 'reservation_history: ends at what is now', COUNT(*) FROM loyalty_history
 
 SELECT 'outbox: a mail for each change of a reservation, once', ABS(
   (SELECT COUNT(*) FROM loyalty_history.reservation_history) - (SELECT COUNT(*) FROM loyalty.outbox WHERE event = 'reservation'))
-  + (SELECT COUNT(*) FROM loyalty_history.reservation_history h LEFT JOIN loyalty.outbox o ON o.reservation_id = h.reservation_id
-      AND o.from_status <=> h.from_status AND o.to_status = h.to_status AND o.request_id = h.request_id AND o.created_at = h.changed_at
-      WHERE o.id IS NULL);
+  + (SELECT COUNT(*) FROM loyalty_history.reservation_history h LEFT JOIN loyalty.outbox o ON o.id = h.mail_id
+      WHERE NOT (o.reservation_id <=> h.reservation_id AND o.created_at <=> h.changed_at))
+  + (SELECT COUNT(*) - COUNT(DISTINCT mail_id) FROM loyalty_history.reservation_history);
 SELECT 'outbox: a mail for each new room, once', COUNT(*) FROM loyalty.room r
   LEFT JOIN (SELECT room_id, COUNT(*) n FROM loyalty.outbox WHERE event = 'room' GROUP BY room_id) o ON o.room_id = r.id
   WHERE COALESCE(o.n, 0) <> 1;

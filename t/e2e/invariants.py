@@ -128,23 +128,21 @@ def reservations_hold(rows, faults):
 
 def outbox_holds(rows, faults):
     pruned = rows("SELECT COALESCE(MAX(highest), 0) FROM loyalty.outbox_pruned")[0][0]
-    have = Counter(rows("SELECT reservation_id, from_status, to_status, room_id, user_id, actor, request_id, created_at"
-                        " FROM loyalty.outbox WHERE event = 'reservation'"))
-    want = Counter(rows("SELECT reservation_id, from_status, to_status, room_id, user_id, actor, request_id, changed_at"
-                        " FROM loyalty_history.reservation_history"))
+    have = Counter(rows("SELECT id, reservation_id, room_id, created_at FROM loyalty.outbox WHERE event = 'reservation'"))
+    want = Counter(rows("SELECT mail_id, reservation_id, room_id, changed_at FROM loyalty_history.reservation_history"))
     for key in have - want:
-        faults.append(f"4: a mail without its change: {text(key[0])} {key[1:3]}")
+        faults.append(f"4: a mail without its change: {text(key[1])}, mail {key[0]}")
     if not pruned:
         for key in want - have:
-            faults.append(f"4: a change without its mail: {text(key[0])} {key[1:3]}")
-    have = Counter(rows("SELECT room_id, room_total, room_archived, request_id, created_at FROM loyalty.outbox WHERE event = 'room'"))
-    want = Counter(rows("SELECT room_id, to_total, to_archived, request_id, changed_at FROM loyalty_history.room_history"
+            faults.append(f"4: a change without its mail: {text(key[1])}, mail {key[0]}")
+    have = Counter(rows("SELECT id, room_id, created_at FROM loyalty.outbox WHERE event = 'room'"))
+    want = Counter(rows("SELECT mail_id, room_id, changed_at FROM loyalty_history.room_history"
                         " WHERE from_total IS NULL OR from_total <> to_total OR from_archived <> to_archived"))
     for key in have - want:
-        faults.append(f"4: a mail without its change: room {text(key[0])}")
+        faults.append(f"4: a mail without its change: room {text(key[1])}, mail {key[0]}")
     if not pruned:
         for key in want - have:
-            faults.append(f"4: a change without its mail: room {text(key[0])}")
+            faults.append(f"4: a change without its mail: room {text(key[1])}, mail {key[0]}")
 
 
 def answers_hold(journal, rows, faults):

@@ -41,7 +41,7 @@ STATE = {"name": "Suite", "total_amount": 2, "available_amount": 1, "required_po
 TAIL = {"actor": "Zoë", "request_id": "t-1", "changed_at": STAY["created_at"]}
 ROOM_CHANGE = {"id": 7, "room_id": ROOM["id"], "reservation_id": STAY["id"], "from": STATE, "to": STATE, **TAIL}
 STAY_CHANGE = {"id": 7, "reservation_id": STAY["id"], "room_id": ROOM["id"], "user_id": JANE["id"], "from": None,
-               "to": "RESERVED", **TAIL}
+               "to": "RESERVED", "points": 260, "reason": None, **TAIL}
 POINTS_CHANGE = {"id": 7, "user_id": JANE["id"], "from": 5, "to": 3, "delta": -2, "reason": None, "reservation_id": STAY["id"], **TAIL}
 MAIL = {"id": 7, "event": "room", "status": "SENT", "attempts": 1, "subject": "Room Suite: new room", "reservation_id": None,
         "room_id": ROOM["id"], "request_id": "t-1", "created_at": STAY["created_at"], "next_attempt_at": None,

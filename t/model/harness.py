@@ -36,8 +36,8 @@ class Notifier:
     def _settle(self, id_, outcome, error):
         with self.db.cursor() as c:
             c.execute("BEGIN")
-            c.execute("SELECT e.id FROM outbox m JOIN outbox e ON e.reservation_id = m.reservation_id"
-                      " WHERE m.id = %s AND e.id < m.id AND e.status = 'PENDING' FOR UPDATE", (id_,))
+            c.execute("SELECT e.id FROM outbox m JOIN loyalty_history.reservation_history h ON h.reservation_id = m.reservation_id"
+                      " JOIN outbox e ON e.id = h.mail_id WHERE m.id = %s AND e.id < m.id AND e.status = 'PENDING' FOR UPDATE", (id_,))
             waits = c.fetchall()
             if not waits:
                 c.execute("UPDATE outbox SET lease_owner = %s WHERE id = %s AND status = 'PENDING'", (self.OWNER, id_))

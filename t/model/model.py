@@ -252,7 +252,8 @@ def history_rows(q, before, after):
                          "to": room_state(room_), **tail}
     if reservation_ is not None and reservation_ != reservation:
         rows["reservations"] = {"reservation_id": about, "room_id": reservation_.room, "user_id": reservation_.user,
-                                "from": reservation and reservation.status, "to": reservation_.status, **tail}
+                                "from": reservation and reservation.status, "to": reservation_.status, "points": reservation_.points,
+                                "reason": q.args.get("reason") if q.kind == "reservation_reject" else None, **tail}
     if user_ is not None and user_.balance != (user.balance if user else 0):
         was = user.balance if user else 0
         rows["points"] = {"user_id": user_.id, "from": was, "to": user_.balance, "delta": user_.balance - was,

@@ -84,7 +84,7 @@ def history(stack, stream, request_id):
 
 
 def outbox(stack, request_id):
-    return stack.sql("SELECT * FROM loyalty.outbox WHERE request_id = %s ORDER BY id", (request_id,), dicts=True)
+    return stack.sql("SELECT * FROM loyalty.outbox_mail WHERE request_id = %s ORDER BY id", (request_id,), dicts=True)
 
 
 def traces(stack, request_id):

@@ -116,7 +116,7 @@ class World:
         return self.stack.sql(*args, **how)
 
     def mail(self, reservation, to):
-        return self.stack.value("SELECT id FROM loyalty.outbox WHERE reservation_id = %s AND to_status = %s", (reservation, to))
+        return self.stack.value(f"SELECT mail_id FROM {RESERVATION} WHERE reservation_id = %s AND to_status = %s", (reservation, to))
 
     def row(self, table, reservation, which):
         """The id of the first or last row of a reservation in a history."""
@@ -182,9 +182,7 @@ def by_hand(world):
 
 def same_mail(c, id_, columns="", values=""):
     """A copy of an outbox row; its id."""
-    names = ("event, status, due_at, reservation_id, room_id, user_id, room_name, room_total, room_available, room_points, room_archived,"
-             " user_name, user_points, from_status, to_status, points, detail, actor, request_id, created_at, attempts, next_attempt_at,"
-             " lease_owner, sent_at, last_error")
+    names = "event, status, due_at, reservation_id, room_id, created_at, attempts, next_attempt_at, lease_owner, sent_at, last_error"
     c.execute(f"INSERT INTO loyalty.outbox ({names}) SELECT {names} FROM loyalty.outbox WHERE id = %s", (id_,))
     return c.lastrowid
 
@@ -371,14 +369,14 @@ def step_illegal(w, c):
     row = w.row(RESERVATION, w.rejected, "last")
     c.execute(f"UPDATE {RESERVATION} SET to_status = 'RELEASED' WHERE id = %s", (row,))
     c.execute("UPDATE loyalty.reservation SET status = 'RELEASED' WHERE id = %s", (w.rejected,))
-    c.execute("UPDATE loyalty.outbox SET to_status = 'RELEASED' WHERE id = %s", (w.mail(w.rejected, "REJECTED"),))
     return {"reservation-history-chain": f"reservation {text(w.rejected)} is RELEASED, its reservation_history rows {row - 1} to {row} say"}
 
 
 def reservation_row_lost(w, c):
     mail = w.mail(w.withdrawn, "PENDING_APPROVAL")
     c.execute(f"DELETE FROM {RESERVATION} WHERE id = %s", (w.row(RESERVATION, w.withdrawn, "first"),))
-    return {"reservation-history-chain": text(w.withdrawn), "outbox-reservations": f"outbox row {mail} of reservation {text(w.withdrawn)}"}
+    return {"reservation-history-chain": text(w.withdrawn), "outbox-reservations": f"outbox row {mail} of reservation {text(w.withdrawn)}",
+            "outbox-order": f"of reservation {text(w.withdrawn)} is PENDING and never due"}
 
 
 def reservation_row_twice(w, c):
@@ -409,8 +407,7 @@ def reservation_lost(w, c):
 
 def reservation_of_nobody(w, c):
     nobody = w.id()
-    for table in ("loyalty.outbox", RESERVATION):
-        c.execute(f"UPDATE {table} SET user_id = %s WHERE reservation_id = %s", (nobody, w.rejected))
+    c.execute(f"UPDATE {RESERVATION} SET user_id = %s WHERE reservation_id = %s", (nobody, w.rejected))
     c.execute("UPDATE loyalty.reservation SET user_id = %s WHERE id = %s", (nobody, w.rejected))
     return {"reservation-references": f"reservation {text(w.rejected)}: user {text(nobody)} is not there"}
 
@@ -455,29 +452,79 @@ def mail_twice(w, c):
 
 
 def mail_of_another_request(w, c):
-    mail = w.mail(w.gratis, "RESERVED")
-    c.execute("UPDATE loyalty.outbox SET request_id = 'other' WHERE id = %s", (mail,))
+    """The row of one request names the mail of another reservation's."""
+    mail, row = w.mail(w.gratis, "RESERVED"), w.row(RESERVATION, w.gratis, "first")
+    c.execute(f"UPDATE {RESERVATION} SET mail_id = %s WHERE id = %s", (w.mail(w.reserved, "RESERVED"), row))
     return {"outbox-reservations": f"outbox row {mail} of reservation {text(w.gratis)} has no reservation_history row"}
 
 
 def mail_of_another_step(w, c):
+    mail, row = w.mail(w.rejected, "PENDING_APPROVAL"), w.row(RESERVATION, w.rejected, "last")
+    c.execute(f"UPDATE {RESERVATION} SET mail_id = %s WHERE id = %s", (mail, row))
+    return {"outbox-reservations": f"outbox row {mail} is of another reservation, room or time than reservation_history row {row} "}
+
+
+def mail_of_two_steps_at_once(w, c):
+    """Nothing but the number is wrong: two rows of one time name one mail."""
+    first, last = w.row(RESERVATION, w.rejected, "first"), w.row(RESERVATION, w.rejected, "last")
+    c.execute(f"UPDATE {RESERVATION} l JOIN {RESERVATION} f ON f.id = %s SET l.mail_id = f.mail_id, l.changed_at = f.changed_at WHERE l.id = %s", (first, last))
+    return {"outbox-reservations": f"reservation_history rows {first} and {last} name the same outbox row"}
+
+
+def mail_of_another_reservation(w, c):
     mail = w.mail(w.rejected, "REJECTED")
-    c.execute("UPDATE loyalty.outbox SET to_status = 'CANCELLED' WHERE id = %s", (mail,))
-    return {"outbox-reservations": f"outbox row {mail} of reservation {text(w.rejected)}"}
+    c.execute("UPDATE loyalty.outbox SET reservation_id = %s WHERE id = %s", (w.withdrawn, mail))
+    return {"outbox-reservations": f"outbox row {mail} of reservation {text(w.withdrawn)} has no reservation_history row",
+            "outbox-order": f"outbox row {mail} of reservation {text(w.withdrawn)}"}
+
+
+def mail_of_another_room_or_time(w, c):
+    mail = w.mail(w.gratis, "RESERVED")
+    c.execute("UPDATE loyalty.outbox SET room_id = %s, created_at = created_at - INTERVAL 1 SECOND WHERE id = %s", (w.a, mail))
+    return {"outbox-reservations": f"outbox row {mail} is of another reservation, room or time"}
+
+
+def points_not_in_the_history(w, c):
+    row = w.row(RESERVATION, w.reserved, "first")
+    c.execute(f"UPDATE {RESERVATION} SET points = NULL WHERE id = %s", (row,))
+    return {"reservation-points": f"but reservation_history row {row} of its change to RESERVED says nothing"}
+
+
+def points_other_than_in_the_history(w, c):
+    row = w.row(RESERVATION, w.approved, "last")
+    c.execute(f"UPDATE {RESERVATION} SET points = 26 WHERE id = %s", (row,))
+    return {"reservation-points": f"is RESERVED at 25 points, but reservation_history row {row} of its change to RESERVED says 26"}
 
 
 def room_mail_lost(w, c):
     c.execute(f"SELECT MAX(id) FROM {ROOM} WHERE room_id = %s AND from_archived <> to_archived", (w.b,))
     row, = c.fetchone()
-    c.execute("DELETE FROM loyalty.outbox WHERE event = 'room' AND room_id = %s AND room_archived = 1", (w.b,))
+    c.execute(f"DELETE FROM loyalty.outbox WHERE id = (SELECT mail_id FROM {ROOM} WHERE id = %s)", (row,))
     return {"outbox-rooms": f"room_history row {row} of room {text(w.b)} has no outbox row"}
+
+
+def room_mail_of_another_room(w, c):
+    mail = w.stack.value(f"SELECT MIN(mail_id) FROM {ROOM} WHERE room_id = %s", (w.free,))
+    c.execute("UPDATE loyalty.outbox SET room_id = %s WHERE id = %s", (w.a, mail))
+    return {"outbox-rooms": f"names outbox row {mail}, which is of another room or time"}
+
+
+def room_mail_of_a_taking(w, c):
+    row = w.row(ROOM, w.reserved, "first")
+    c.execute(f"UPDATE {ROOM} SET mail_id = 1000000 WHERE id = %s", (row,))
+    return {"outbox-rooms": f"room_history row {row} of room {text(w.a)} names outbox row 1000000, but changes nothing"}
+
+
+def room_mail_twice(w, c):
+    mail = w.stack.value(f"SELECT MIN(mail_id) FROM {ROOM} WHERE room_id = %s", (w.free,))
+    return {"outbox-rooms": f"outbox row {same_mail(c, mail)} of room {text(w.free)} is of a change that has one already"}
 
 
 def room_mail_of_nothing(w, c):
     c.execute("SELECT MAX(id) FROM loyalty.outbox WHERE event = 'room' AND room_id = %s", (w.b,))
     mail, = c.fetchone()
     copy = same_mail(c, mail)
-    c.execute("UPDATE loyalty.outbox SET room_total = 12 WHERE id = %s", (copy,))
+    c.execute("UPDATE loyalty.outbox SET created_at = created_at + INTERVAL 1 SECOND WHERE id = %s", (copy,))
     return {"outbox-rooms": f"outbox row {copy} of room {text(w.b)} has no room_history row"}
 
 
@@ -531,10 +578,9 @@ def no_request_changed_a_room(w, c):
 
 
 def nobody_is_in_a_mail(w, c):
-    row, mail = w.row(RESERVATION, w.pending, "first"), w.mail(w.pending, "PENDING_APPROVAL")
-    c.execute("UPDATE loyalty.outbox SET actor = '' WHERE id = %s", (mail,))
+    row = w.row(RESERVATION, w.pending, "first")
     c.execute(f"UPDATE {RESERVATION} SET actor = '' WHERE id = %s", (row,))
-    return {"actor-request": f"outbox row {mail} of room {text(w.a)}"}
+    return {"actor-request": f"reservation_history row {row} of reservation {text(w.pending)}"}
 
 
 PLANTS = [unit_lost, status_without_its_unit, flag_wrong, amount_negative, room_renamed_past_the_history, room_without_history,
@@ -545,8 +591,9 @@ PLANTS = [unit_lost, status_without_its_unit, flag_wrong, amount_negative, room_
           points_taken_for_what_is_pending, points_row_of_no_reservation, status_past_the_history, step_illegal,
           reservation_row_lost, reservation_row_twice, reservation_rows_in_another_order, reservation_without_history,
           reservation_lost, reservation_of_nobody, reservation_of_no_room, account_lost, price_that_never_was, price_not_paid,
-          price_above_the_quoted, mail_lost, mail_twice, mail_of_another_request, mail_of_another_step, room_mail_lost,
-          room_mail_of_nothing, pruned_more_than_is_missing, mail_sent_at_no_time, mail_without_a_next_attempt,
+          price_above_the_quoted, mail_lost, mail_twice, mail_of_another_request, mail_of_another_step,
+          mail_of_two_steps_at_once, mail_of_another_reservation, mail_of_another_room_or_time, points_not_in_the_history,
+          points_other_than_in_the_history, room_mail_lost, room_mail_of_another_room, room_mail_of_a_taking, room_mail_twice, room_mail_of_nothing, pruned_more_than_is_missing, mail_sent_at_no_time, mail_without_a_next_attempt,
           mail_that_waits_for_nothing, mail_that_does_not_wait, mails_sent_the_wrong_way_round, nobody_changed_points,
           no_request_changed_a_room, nobody_is_in_a_mail]
 
@@ -590,7 +637,7 @@ def test_as_many_violations_as_asked_for(world):
 def test_what_was_pruned_is_not_missing(world):
     """E124: the watermark tells what is gone; what is missing beyond it is found."""
     with by_hand(world) as c:
-        c.execute("UPDATE loyalty.outbox SET sent_at = sent_at - INTERVAL 31 DAY, created_at = created_at - INTERVAL 31 DAY WHERE status = 'SENT'")
+        c.execute("UPDATE loyalty.outbox SET sent_at = sent_at - INTERVAL 31 DAY WHERE status = 'SENT'")
         sent = c.rowcount
         assert sent > 5
         assert call(world.links["prune"], "prune", 4)[0][0] >= 4
@@ -720,4 +767,4 @@ def test_only_the_admin_service_may_audit(world):
             c.execute("CALL loyalty.audit(1)")
         assert e.value.args[0] in (1044, 1142, 1370)
     with pytest.raises(pymysql.err.MySQLError), world.links["admin"].cursor() as c:
-        c.execute("SELECT COUNT(*) FROM loyalty.audit_mail")
+        c.execute("SELECT COUNT(*) FROM loyalty.outbox_mail")

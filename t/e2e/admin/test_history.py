@@ -60,9 +60,10 @@ def test_rows_of_a_room_tell_all_of_it_from_and_to(api, life):
 def test_rows_of_a_reservation_tell_its_statuses(api, life):
     id_, _ = life["reservations"]
     found = rows(api, "reservations", id_)
-    assert all(set(r) == {"id", "reservation_id", "room_id", "user_id", "from", "to", "actor", "request_id", "changed_at"} for r in found)
-    assert [(r["from"], r["to"]) for r in found] == [
-        ("RESERVED", "RELEASED"), ("PENDING_APPROVAL", "RESERVED"), (None, "PENDING_APPROVAL")]
+    assert all(set(r) == {"id", "reservation_id", "room_id", "user_id", "from", "to", "points", "reason", "actor", "request_id", "changed_at"}
+               for r in found)
+    assert [(r["from"], r["to"], r["points"], r["reason"]) for r in found] == [
+        ("RESERVED", "RELEASED", 90, None), ("PENDING_APPROVAL", "RESERVED", 90, None), (None, "PENDING_APPROVAL", 100, None)]
     assert {(r["room_id"], r["user_id"]) for r in found} == {(life["rooms"][0], life["points"][0])}
     assert [r["actor"] for r in found] == ["restricted", "restricted", "public"]
 

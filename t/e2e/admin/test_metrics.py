@@ -301,9 +301,10 @@ def test_outbox_depth_age_and_dead_mails(stack, api):
         assert gauge(api, "loyalty_outbox_pending") == 4
         assert 3600 <= gauge(api, "loyalty_outbox_oldest_seconds") < 3660
         stack.sql("UPDATE loyalty.outbox SET created_at = created_at + INTERVAL 1 HOUR WHERE status = 'PENDING' ORDER BY id LIMIT 1")
-        stack.sql("UPDATE loyalty.outbox SET status = 'DEAD', due_at = NULL WHERE request_id = %s", (second.request_id,))
+        mail = stack.value("SELECT id FROM loyalty.outbox_mail WHERE request_id = %s", (second.request_id,))
+        stack.sql("UPDATE loyalty.outbox SET status = 'DEAD', due_at = NULL WHERE id = %s", (mail,))
         assert gauge(api, "loyalty_outbox_pending") == 3 and gauge(api, "loyalty_outbox_dead") == dead + 1
-        stack.sql("UPDATE loyalty.outbox SET status = 'PENDING', due_at = next_attempt_at, queued_at = UTC_TIMESTAMP(6) WHERE request_id = %s", (second.request_id,))
+        stack.sql("UPDATE loyalty.outbox SET status = 'PENDING', due_at = next_attempt_at, queued_at = UTC_TIMESTAMP(6) WHERE id = %s", (mail,))
     finally:
         stack.start("notifier")
     stack.drained()

@@ -285,7 +285,7 @@ def test_E034_price_that_changes_leaves_older_reservations_alone(stack, api):
     assert a.status == 200 and a.json["points"] == 40 and a.json["room"]["required_points"] == 90 and stack.balance(poor) == 0
 
 
-def test_E100_mail_shows_the_room_as_it_was_at_the_event(stack, api):
+def test_E100_mail_has_the_name_at_the_event_and_what_is_available_now(stack, api):
     room, user = stack.room(name="Old name", price=0, total=4), stack.user()
     stack.stop("notifier")
     try:
@@ -294,7 +294,7 @@ def test_E100_mail_shows_the_room_as_it_was_at_the_event(stack, api):
     finally:
         stack.start("notifier")
     said = stack.mails_about(made["id"])[0].get_content()
-    assert "Old name" in said and "3 of 4" in said and "New name" not in said
+    assert "Old name" in said and "Available now: 8 of 9\n" in said and "New name" not in said
 
 
 @pytest.mark.parametrize("body, pointers", [

@@ -208,6 +208,8 @@ def test_no_definer_can_change_or_delete_history_nor_insert_into_the_outbox(stac
         elif user == "loyalty_trigger":
             assert privileges <= {"select"}, (table, privileges)
         assert not privileges & {"drop", "alter", "create", "index", "grant"}, (user, table, privileges)
+    columns = stack.sql("SELECT User, Table_name, Column_name, LOWER(Column_priv) FROM mysql.columns_priv WHERE User IN ('loyalty_definer', 'loyalty_trigger') ORDER BY 3")
+    assert columns == [("loyalty_trigger", "reservation_history", c, "select") for c in ("mail_id", "reservation_id")], columns
     for user, db, *rest in stack.sql("SELECT User, Db, Select_priv, Insert_priv, Update_priv, Delete_priv, Drop_priv, Alter_priv FROM mysql.db"
                                      " WHERE User LIKE 'loyalty%%' AND User <> 'loyalty_migrate'", ()):
         assert set(rest) == {"N"}, (user, db, rest)

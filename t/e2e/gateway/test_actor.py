@@ -8,7 +8,7 @@ import pytest
 def actors(stack, request_id):
     """What history and outbox have for a request."""
     found = set()
-    for table in ("loyalty_history.room_history", "loyalty_history.reservation_history", "loyalty_history.points_history", "loyalty.outbox"):
+    for table in ("loyalty_history.room_history", "loyalty_history.reservation_history", "loyalty_history.points_history", "loyalty.outbox_mail"):
         found |= {(table.split(".")[1], r[0]) for r in stack.sql(f"SELECT actor FROM {table} WHERE request_id = %s", (request_id,))}
     return found
 
@@ -18,7 +18,7 @@ def test_actor_of_the_restricted_key_is_kept_decoded(stack, api, actor):
     room, user = stack.room(price=10), stack.user(points=100)
     a = stack.reserve(room, user, key="restricted", actor=quote(actor, safe=""))
     assert a.status == 201
-    assert actors(stack, a.request_id) == {(t, actor) for t in ("room_history", "reservation_history", "points_history", "outbox")}
+    assert actors(stack, a.request_id) == {(t, actor) for t in ("room_history", "reservation_history", "points_history", "outbox_mail")}
     b = stack.adjust(user, 5, actor=quote(actor, safe=""))
     assert actors(stack, b.request_id) == {("points_history", actor)}
     c = stack.cancel(a.json["id"], key="restricted", actor=quote(actor, safe=""))

@@ -159,6 +159,11 @@ class Bench(Stack):
             cursor.execute("UPDATE loyalty.reservation SET status = %s, updated_at = UTC_TIMESTAMP(6)"
                            " WHERE id = UNHEX(REPLACE(%s, '-', ''))", (status, reservation))
 
+    def forget(self, reservation, where="1"):
+        """Take a history row away: the mail that was to be made of it can't be."""
+        self.sql(f"UPDATE loyalty_history.reservation_history SET reservation_id = X'' WHERE reservation_id = UNHEX(REPLACE(%s, '-', '')) AND {where}",
+                 (reservation,))
+
     def age(self, seconds, where="1"):
         """Make mails older than they are, and due."""
         self.sql(f"UPDATE loyalty.outbox SET created_at = created_at - INTERVAL %s SECOND WHERE {where}", (seconds,))

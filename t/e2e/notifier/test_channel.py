@@ -107,7 +107,7 @@ def test_E106_given_up_mail_lets_the_next_go(bench, relay):
     r = relay(data=lambda mail: "451 4.3.0 no" if mail.field("New status") == "PENDING_APPROVAL" else None)
     id_ = bench.reservation(status="PENDING_APPROVAL")
     bench.change(id_, "RESERVED")
-    bench.age(400000, "to_status = 'PENDING_APPROVAL'")
+    bench.age(400000, "due_at IS NOT NULL")
     bench.notifier(r)
     bench.sent(1)
     assert [row["status"] for row in bench.outbox(id_)] == ["DEAD", "SENT"]
