@@ -59,6 +59,11 @@ def test_100_streams_at_once_on_one_connection(stack, h2):
     assert stack.balance(user) == 960 and stack.available(room) == 0
 
 
+def test_no_two_streams_get_the_same_request_id(stack, h2):
+    ids = {a.request_id for a in h2.answers(*[h2.ask("GET", "/healthz") for _ in range(60)])}
+    assert len(ids) == 60, ids
+
+
 def test_http2_refusals(stack, h2):
     user = stack.user()
     json_ = ("content-type", "application/json")
