@@ -77,12 +77,16 @@ def test_account_reads_its_columns_and_no_others(stack, account):
 
 
 def test_locking_reads_are_refused_where_the_server_can(stack, account):
-    """MySQL asks for more than SELECT; MariaDB does not: then nothing is held past the statement, as nothing else can be done in a transaction."""
-    if stack.value("SELECT VERSION()").find("MariaDB") >= 0:
-        return
+    """MySQL asks for more than SELECT where a row is locked for a change; for a shared lock, and on MariaDB for any, SELECT is enough."""
+    mariadb = "MariaDB" in stack.value("SELECT VERSION()")
     for table in READS[account.name]:
-        for lock in ("FOR UPDATE", "FOR SHARE", "LOCK IN SHARE MODE"):
-            denied(account, f"SELECT id FROM loyalty.{table} LIMIT 1 {lock}")
+        for lock in ("FOR UPDATE", "LOCK IN SHARE MODE"):
+            statement = f"SELECT id FROM loyalty.{table} LIMIT 1 {lock}"
+            if lock == "FOR UPDATE" and not mariadb:
+                denied(account, statement)
+            else:
+                with account.cursor() as c:
+                    c.execute(statement)
 
 
 def test_no_account_writes_any_table(stack, account):
