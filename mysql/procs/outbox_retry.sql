@@ -13,11 +13,7 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_retry(
   p_id BIGINT)
   MODIFIES SQL DATA
 BEGIN
-  DECLARE v_status SMALLINT;
-  DECLARE v_problem VARCHAR(40) DEFAULT '';
-  DECLARE v_fields VARBINARY(4000);
-  DECLARE v_replayed TINYINT DEFAULT 0;
-  DECLARE v_kept_body BINARY(32);
+  -- @locals
   DECLARE v_was VARCHAR(8);
   DECLARE v_reservation BINARY(16);
   DECLARE v_earlier BIGINT;
@@ -36,17 +32,7 @@ BEGIN
   SELECT id INTO v_reservation FROM reservation WHERE id = v_reservation FOR UPDATE;
   SELECT status INTO v_was FROM outbox WHERE id = p_id FOR UPDATE;
   decide: BEGIN
-    IF p_key IS NOT NULL THEN
-      SELECT body, status, problem, fields INTO v_kept_body, v_status, v_problem, v_fields
-        FROM idempotency WHERE id = p_key;
-      IF v_kept_body = p_body THEN
-        SET v_replayed = 1;
-        LEAVE decide;
-      ELSEIF v_kept_body IS NOT NULL THEN
-        SET v_status = 422, v_problem = 'idempotency-key-reused', v_fields = CONCAT(p_request_id, X'1F');
-        LEAVE decide;
-      END IF;
-    END IF;
+    -- @key
     IF v_was IS NULL THEN
       SET v_status = 404, v_problem = 'not-found', v_fields = CONCAT_WS(X'1F', p_request_id, 'There is no mail with this id.');
       LEAVE decide;
@@ -71,12 +57,7 @@ BEGIN
           '', REPLACE(COALESCE(last_error, ''), X'1F', ' '))
         INTO v_status, v_fields FROM outbox_mail WHERE id = p_id;
     END IF;
-    IF p_key IS NOT NULL THEN
-      INSERT INTO idempotency (id, body, status, problem, fields, created_at)
-        VALUES (p_key, p_body, v_status, v_problem, v_fields, v_at);
-    END IF;
-  END;
-  COMMIT;
+    -- @record
   SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
   SELECT v_status, v_problem, v_replayed, v_fields;
 END$$

@@ -11,11 +11,7 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE reservation_approve(
   p_id BINARY(16), p_points INT)
   MODIFIES SQL DATA
 BEGIN
-  DECLARE v_status SMALLINT;
-  DECLARE v_problem VARCHAR(40) DEFAULT '';
-  DECLARE v_fields VARBINARY(4000);
-  DECLARE v_replayed TINYINT DEFAULT 0;
-  DECLARE v_kept_body BINARY(32);
+  -- @locals
   DECLARE v_user, v_room BINARY(16);
   DECLARE v_user_name, v_room_name VARCHAR(200);
   DECLARE v_role VARCHAR(8);
@@ -35,17 +31,7 @@ BEGIN
   START TRANSACTION;
   SELECT name, role, bonus_points INTO v_user_name, v_role, v_balance FROM user WHERE id = v_user FOR UPDATE;
   decide: BEGIN
-    IF p_key IS NOT NULL THEN
-      SELECT body, status, problem, fields INTO v_kept_body, v_status, v_problem, v_fields
-        FROM idempotency WHERE id = p_key;
-      IF v_kept_body = p_body THEN
-        SET v_replayed = 1;
-        LEAVE decide;
-      ELSEIF v_kept_body IS NOT NULL THEN
-        SET v_status = 422, v_problem = 'idempotency-key-reused', v_fields = CONCAT(p_request_id, X'1F');
-        LEAVE decide;
-      END IF;
-    END IF;
+    -- @key
     IF v_user IS NULL THEN
       SET v_status = 404, v_problem = 'reservation-not-found', v_fields = CONCAT(p_request_id, X'1F');
       LEAVE decide;
@@ -82,12 +68,7 @@ BEGIN
             HEX(v_user), v_user_name, v_role,
             DATE_FORMAT(v_created, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ'));
     END IF;
-    IF p_key IS NOT NULL THEN
-      INSERT INTO idempotency (id, body, status, problem, fields, created_at)
-        VALUES (p_key, p_body, v_status, v_problem, v_fields, v_at);
-    END IF;
-  END;
-  COMMIT;
+    -- @record
   SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
   SELECT v_status, v_problem, v_replayed, v_fields;
 END$$

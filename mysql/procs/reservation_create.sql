@@ -14,11 +14,7 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE reservation_create(
   p_id BINARY(16), p_room BINARY(16), p_user BINARY(16))
   MODIFIES SQL DATA
 BEGIN
-  DECLARE v_status SMALLINT;
-  DECLARE v_problem VARCHAR(40) DEFAULT '';
-  DECLARE v_fields VARBINARY(4000);
-  DECLARE v_replayed TINYINT DEFAULT 0;
-  DECLARE v_kept_body BINARY(32);
+  -- @locals
   DECLARE v_user_name, v_room_name VARCHAR(200);
   DECLARE v_role VARCHAR(8);
   DECLARE v_balance BIGINT;

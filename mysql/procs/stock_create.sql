@@ -10,11 +10,7 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE stock_create(
   p_id BINARY(16), p_name VARCHAR(200), p_total INT, p_price INT)
   MODIFIES SQL DATA
 BEGIN
-  DECLARE v_status SMALLINT;
-  DECLARE v_problem VARCHAR(40) DEFAULT '';
-  DECLARE v_fields VARBINARY(4000);
-  DECLARE v_replayed TINYINT DEFAULT 0;
-  DECLARE v_kept_body BINARY(32);
+  -- @locals
   DECLARE v_taken BINARY(16);
   DECLARE v_at DATETIME(6);
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
@@ -27,17 +23,7 @@ BEGIN
   SET @loyalty_actor = p_actor, @loyalty_request_id = p_request_id;
   START TRANSACTION;
   decide: BEGIN
-    IF p_key IS NOT NULL THEN
-      SELECT body, status, problem, fields INTO v_kept_body, v_status, v_problem, v_fields
-        FROM idempotency WHERE id = p_key;
-      IF v_kept_body = p_body THEN
-        SET v_replayed = 1;
-        LEAVE decide;
-      ELSEIF v_kept_body IS NOT NULL THEN
-        SET v_status = 422, v_problem = 'idempotency-key-reused', v_fields = CONCAT(p_request_id, X'1F');
-        LEAVE decide;
-      END IF;
-    END IF;
+    -- @key
     SET v_at = UTC_TIMESTAMP(6);
     SET @loyalty_at = v_at;
     SELECT id INTO v_taken FROM room WHERE id = p_id FOR UPDATE;
@@ -49,12 +35,7 @@ BEGIN
         VALUES (p_id, p_name, p_total, p_total, p_price, 0, p_total > 0);
       SET v_status = 201, v_fields = CONCAT_WS(X'1F', HEX(p_id), p_name, p_total, p_price, p_total, 0);
     END IF;
-    IF p_key IS NOT NULL THEN
-      INSERT INTO idempotency (id, body, status, problem, fields, created_at)
-        VALUES (p_key, p_body, v_status, v_problem, v_fields, v_at);
-    END IF;
-  END;
-  COMMIT;
+    -- @record
   SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
   SELECT v_status, v_problem, v_replayed, v_fields;
 END$$
