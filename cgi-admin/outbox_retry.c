@@ -18,5 +18,5 @@ outbox_retry(struct req *rq, struct resp *rs)
 		return PROB_VALIDATION;
 	req_call(rq, "outbox_retry");
 	db_int(rq->db, rq->number);
-	return answer_write(rq, rs, outbox_shape, SHAPE_OUTBOX, NULL);
+	return answer_write(rq, rs, outbox_shape, SHAPE_OUTBOX, 200, NULL);
 }

@@ -29,5 +29,5 @@ reservation_approve(struct req *rq, struct resp *rs)
 		db_int(rq->db, points);
 	else
 		db_null(rq->db);
-	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, NULL);
+	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 200, NULL);
 }

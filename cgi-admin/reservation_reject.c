@@ -21,5 +21,5 @@ reservation_reject(struct req *rq, struct resp *rs)
 	req_call(rq, "reservation_reject");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	db_utf8(rq->db, reason, len);
-	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, NULL);
+	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 200, NULL);
 }

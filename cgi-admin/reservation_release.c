@@ -17,5 +17,5 @@ reservation_release(struct req *rq, struct resp *rs)
 		return PROB_VALIDATION;
 	req_call(rq, "reservation_release");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
-	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, NULL);
+	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 200, NULL);
 }

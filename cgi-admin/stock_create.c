@@ -44,5 +44,5 @@ stock_create(struct req *rq, struct resp *rs)
 	db_utf8(rq->db, s.name, s.name_len);
 	db_int(rq->db, s.total);
 	db_int(rq->db, s.price);
-	return answer_write(rq, rs, stock_shape, SHAPE_STOCK, "/v1/admin/rooms/");
+	return answer_write(rq, rs, stock_shape, SHAPE_STOCK, 201, "/v1/admin/rooms/");
 }

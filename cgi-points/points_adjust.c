@@ -53,5 +53,5 @@ points_adjust(struct req *rq, struct resp *rs)
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	db_int(rq->db, amount);
 	db_utf8(rq->db, reason, len);
-	return answer_write(rq, rs, shape, SHAPE_USER + 2, NULL);
+	return answer_write(rq, rs, shape, SHAPE_USER + 2, 201, NULL);
 }

@@ -34,5 +34,5 @@ reservation_create(struct req *rq, struct resp *rs)
 	db_bytes(rq->db, id.b, sizeof(id.b));
 	db_bytes(rq->db, room.b, sizeof(room.b));
 	db_bytes(rq->db, user.b, sizeof(user.b));
-	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, "/v1/reservations/");
+	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 201, "/v1/reservations/");
 }

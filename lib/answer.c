@@ -11,7 +11,8 @@
 #include "uuid.h"
 
 #define COLUMNS_MAX 20
-#define SEPARATOR '\x1f'
+#define HEAD 3	      /* columns before those of a write's answer: problem, request id, replayed */
+#define ARGUMENTS 3   /* columns of a refusal behind them: text, n, m */
 #define SEEN_MAX 2000 /* bytes: a name and some numbers */
 #define ROUNDS_MAX 10
 
@@ -64,12 +65,19 @@ answer_failed(struct req *rq, enum db_status st, bool write)
 }
 
 static void
-read_row(struct db *db, struct field *f, unsigned columns)
+read_row(struct db *db, struct field *f, unsigned first, unsigned columns)
 {
 	unsigned i;
 
 	for (i = 0; i < columns; i++)
-		f[i].s = db_text(db, i, &f[i].len);
+		f[i].s = db_text(db, first + i, &f[i].len);
+}
+
+static enum prob
+unexpected(const struct req *rq)
+{
+	log_line(LOG_ERROR, rq->request_id, "unexpected result from the procedure");
+	return PROB_INTERNAL;
 }
 
 enum prob
@@ -86,10 +94,10 @@ answer_row(
 	if (!db_row(rq->db)) {
 		pr = missing;
 	} else {
-		read_row(rq->db, f, columns);
+		read_row(rq->db, f, 0, columns);
 		shape(&w, f);
 		rs->has_etag = true;
-		pr = jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
+		pr = jsonw_end(&w) ? PROB_NONE : unexpected(rq);
 	}
 	db_done(rq->db);
 	return pr;
@@ -113,40 +121,14 @@ answer_list(
 			page_next(rq, rs, page, last);
 			break;
 		}
-		read_row(rq->db, f, columns);
+		read_row(rq->db, f, 0, columns);
 		shape(&w, f);
 		page_key(&f[0], last);
 	}
 	jsonw_close(&w);
 	db_done(rq->db);
 	rs->has_etag = true;
-	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
-}
-
-/* How many fields a refusal has: `validation` says where, too. */
-static unsigned
-refusal_fields(const char *problem, size_t len)
-{
-	return problem_named(problem, len) == PROB_BAD_QUERY ? 3 : 2;
-}
-
-/* Cut fields at the separator; the number of them. */
-static unsigned
-split(const char *s, size_t len, struct field *f, unsigned max)
-{
-	unsigned n = 0;
-
-	while (n < max) {
-		const char *sep = memchr(s, SEPARATOR, len);
-
-		f[n].s = s;
-		f[n++].len = sep != NULL ? (size_t)(sep - s) : len;
-		if (sep == NULL)
-			break;
-		len -= (size_t)(sep - s) + 1;
-		s = sep + 1;
-	}
-	return n;
+	return jsonw_end(&w) ? PROB_NONE : unexpected(rq);
 }
 
 static enum prob
@@ -161,8 +143,7 @@ write_success(struct resp *rs, const struct req *rq, answer_shape *shape, const 
 	shape(&w, f);
 	if (!jsonw_end(&w))
 		return PROB_INTERNAL;
-	if (location != NULL) {
-		shape_id(&f[0], id);
+	if (location != NULL && shape_id(&f[0], id)) {
 		n = (size_t)snprintf(at, sizeof(at) - UUID_TEXT - 1, "%s", location);
 		uuid_text(at + n, id);
 		at[n + UUID_TEXT] = '\0';
@@ -178,61 +159,54 @@ write_success(struct resp *rs, const struct req *rq, answer_shape *shape, const 
 }
 
 static enum prob
-write_refusal(
-    struct resp *rs, struct req *rq, const char *problem, size_t problem_len, const struct field *f)
+write_refusal(struct resp *rs, struct req *rq, const struct refusal *r)
 {
-	enum prob p = problem_named(problem, problem_len);
-	char detail[600], request_id[65], pointer[sizeof(rq->faults[0].at)];
+	const char *request_id = db_text(rq->db, 1, NULL);
+	char detail[1000];
 
-	snprintf(request_id, sizeof(request_id), "%.*s", (int)f[0].len, f[0].s);
-	snprintf(detail, sizeof(detail), "%.*s", (int)f[1].len, f[1].s);
-	if (p == PROB_BAD_QUERY) {
-		p = PROB_VALIDATION; /* of the same name; the database has seen a body's member only
-				      */
-		snprintf(pointer, sizeof(pointer), "%.*s", (int)f[2].len, f[2].s);
-		req_fault(rq, pointer, "%s", detail);
+	if (r == NULL || request_id == NULL || db_columns(rq->db) != HEAD + ARGUMENTS)
+		return PROB_INTERNAL;
+	if (r->problem == PROB_PRECONDITION_FAILED)
+		return r->problem;
+	refusal_detail(r, db_text(rq->db, HEAD, NULL), db_number(rq->db, HEAD + 1),
+	    db_number(rq->db, HEAD + 2), detail, sizeof(detail));
+	if (r->pointer != NULL) {
+		req_fault(rq, r->pointer, "%s", detail);
 		detail[0] = '\0';
 	}
-	resp_problem(rs, rq, p, detail, request_id);
+	resp_problem(rs, rq, r->problem, detail, request_id);
 	return PROB_NONE;
 }
 
 enum prob
-answer_write(
-    struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, const char *location)
+answer_write(struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, int status,
+    const char *location)
 {
+	bool put =
+	    rq->method == METHOD_PUT; /* whose row says in the end whether it made something */
 	struct field f[COLUMNS_MAX];
-	const char *fields, *problem;
-	size_t len, problem_len;
+	const char *problem;
+	size_t len;
 	enum db_status st;
 	enum prob pr = PROB_INTERNAL;
-	unsigned given;
-	int status;
 
 	if ((st = db_exec(rq->db, repeatable(rq) ? DB_KEYED : DB_ONCE, rq->request_id)) != DB_OK)
 		return answer_failed(rq, st, true);
-	if (!db_row(rq->db) || (problem = db_text(rq->db, 1, &problem_len)) == NULL
-	    || (fields = db_text(rq->db, 3, &len)) == NULL)
+	if (!db_row(rq->db) || db_columns(rq->db) < HEAD)
 		goto out;
-	status = (int)db_number(rq->db, 0);
-	given = split(fields, len, f, COLUMNS_MAX);
-	if (given != (problem_len > 0 ? refusal_fields(problem, problem_len) : columns))
-		goto out;
-	if (problem_named(problem, problem_len) == PROB_PRECONDITION_FAILED) {
-		pr = PROB_PRECONDITION_FAILED;
-		goto out;
-	}
-	if (problem_len > 0)
-		pr = write_refusal(rs, rq, problem, problem_len, f);
-	else
+	if ((problem = db_text(rq->db, 0, &len)) != NULL) {
+		pr = write_refusal(rs, rq, refusal_named(problem, len));
+	} else if (db_columns(rq->db) == HEAD + columns + put) {
+		read_row(rq->db, f, HEAD, columns);
 		pr = write_success(rs, rq, shape, f, location);
-	rs->status = status;
+		rs->status = put && db_number(rq->db, HEAD + columns) != 0 ? 201 : status;
+	}
 	if (db_number(rq->db, 2) != 0)
 		resp_header(rs, "Idempotency-Replayed", "true");
 out:
-	db_done(rq->db);
 	if (pr == PROB_INTERNAL)
-		log_line(LOG_ERROR, rq->request_id, "unexpected result from the procedure");
+		unexpected(rq);
+	db_done(rq->db);
 	return pr;
 }
 
@@ -240,26 +214,42 @@ out:
 
 /* The state that the conditions were held against, as the writing procedure compares it. */
 struct seen {
-	bool any; /* they would hold for any other as well */
-	size_t len;
+	bool any;   /* they would hold for any other as well */
+	bool there; /* else: there was a row, of these columns */
+	size_t len[COLUMNS_MAX];
 	char s[SEEN_MAX];
 };
 
 static bool
 remember(struct seen *seen, const struct field *f, unsigned columns)
 {
+	size_t used = 0;
 	unsigned i;
 
-	seen->len = 0;
 	for (i = 1; i < columns; i++) {
-		if (f[i].s == NULL || seen->len + 1 + f[i].len > sizeof(seen->s))
+		if (f[i].s == NULL || used + f[i].len > sizeof(seen->s))
 			return false;
-		if (i > 1)
-			seen->s[seen->len++] = SEPARATOR;
-		memcpy(seen->s + seen->len, f[i].s, f[i].len);
-		seen->len += f[i].len;
+		memcpy(seen->s + used, f[i].s, f[i].len);
+		used += seen->len[i] = f[i].len;
 	}
 	return true;
+}
+
+/* The last arguments of the writing call. */
+static void
+send_seen(struct db *db, const struct seen *seen, unsigned columns)
+{
+	const char *s = seen->s;
+	unsigned i;
+
+	for (i = 1; i < columns; i++) {
+		if (seen->any || (!seen->there && i > 1)) {
+			db_null(db);
+			continue;
+		}
+		db_utf8(db, s, seen->there ? seen->len[i] : 0);
+		s += seen->len[i];
+	}
 }
 
 /* Read the state; PROB_NONE where the conditions hold for it.  rs is used, and left empty. */
@@ -270,14 +260,13 @@ look(struct req *rq, struct resp *rs, const struct change *c, struct seen *seen)
 	struct jsonw w = jsonw_begin(&rs->body);
 	char etag[ETAG_SIZE];
 	enum db_status st;
-	bool there, fine = true;
+	bool fine = true;
 
 	c->read(rq);
 	if ((st = db_exec(rq->db, DB_READ, rq->request_id)) != DB_OK)
 		return answer_failed(rq, st, false);
-	seen->len = 0;
-	if ((there = db_row(rq->db))) {
-		read_row(rq->db, f, c->columns);
+	if ((seen->there = db_row(rq->db))) {
+		read_row(rq->db, f, 0, c->columns);
 		c->shape(&w, f);
 		fine = jsonw_end(&w) && remember(seen, f, c->columns);
 		etag_of(etag, rs->body.p, rs->body.len);
@@ -285,13 +274,14 @@ look(struct req *rq, struct resp *rs, const struct change *c, struct seen *seen)
 	db_done(rq->db);
 	resp_reset(rs);
 	if (!fine)
-		return PROB_INTERNAL;
-	if (!there && c->missing != PROB_NONE)
+		return unexpected(rq);
+	if (!seen->there && c->missing != PROB_NONE)
 		return c->missing;
 	/* of "*" all that counts is that there is a row; none ever goes away */
-	seen->any = there && etag_list(rq, "HTTP_IF_MATCH") != ETAG_TAGS
+	seen->any = seen->there && etag_list(rq, "HTTP_IF_MATCH") != ETAG_TAGS
 		    && etag_list(rq, "HTTP_IF_NONE_MATCH") != ETAG_TAGS;
-	return etag_conditions_hold(rq, there ? etag : NULL) ? PROB_NONE : PROB_PRECONDITION_FAILED;
+	return etag_conditions_hold(rq, seen->there ? etag : NULL) ? PROB_NONE
+								   : PROB_PRECONDITION_FAILED;
 }
 
 enum prob
@@ -305,11 +295,8 @@ answer_change(struct req *rq, struct resp *rs, const struct change *c, const voi
 		if (rq->conditional && (pr = look(rq, rs, c, &seen)) != PROB_NONE)
 			return pr;
 		c->call(rq, in);
-		if (seen.any)
-			db_null(rq->db);
-		else
-			db_bytes(rq->db, seen.s, seen.len);
-		pr = answer_write(rq, rs, c->shape, c->columns, NULL);
+		send_seen(rq->db, &seen, c->columns);
+		pr = answer_write(rq, rs, c->shape, c->columns, 200, NULL);
 	} while (pr == PROB_PRECONDITION_FAILED && ++round < ROUNDS_MAX);
 	if (pr != PROB_PRECONDITION_FAILED)
 		return pr;

@@ -30,31 +30,33 @@ enum prob answer_list(struct req *rq, struct resp *rs, const struct page *page, 
     unsigned columns);
 
 /*
- * The row of a writing procedure (status, problem, replayed, fields): a
- * success through shape, with Location where location is not NULL (it gets
- * the id in field 0 appended); a refusal as its problem document, with the
- * request id that it was first given under (`validation` has a third field,
- * the pointer of the member at fault).  A success of PUT or PATCH has the
- * entity tag that a GET would have, since its body is the same.
+ * The row of a writing procedure (see mysql/frame.sql).  A success (NULL, NULL,
+ * replayed, then `columns` of its own) through shape, with this HTTP status, and
+ * with Location where location is not NULL (it gets the id in the first of them
+ * appended); the row of a PUT has one more column, not 0: it made the resource,
+ * 201.  A refusal (problem, request id, replayed, text, n, m) as its problem
+ * document, with the request id that it was first given under.  A success of
+ * PATCH has the entity tag that a GET would have, since its body is the same.
  */
-enum prob answer_write(
-    struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, const char *location);
+enum prob answer_write(struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns,
+    int status, const char *location);
 
 /*
  * A write to one resource (PUT, PATCH) that honours If-Match and If-None-Match.
- * Without them it is answer_write.  With them `read` gets the state, they are held against the
- * entity tag that GET gives it, and the writing procedure gets, as its last argument, what was
- * read: its columns but the id, joined with U+001F; empty: there is no row; NULL: any will do.
- * Under the row's lock it compares, and refuses with precondition-failed where something has
- * changed: then the conditions are looked at again.  So they hold for the very state that is
- * replaced, and one that still holds refuses nothing.
+ * Without them it is answer_write.  With them `read` gets the state, they are
+ * held against the entity tag that GET gives it, and the
+ * writing procedure gets, as its last arguments, what was read: its columns but
+ * the id; all NULL: any state will do; an empty text and NULLs: there is no row.
+ * Under the row's lock it compares, and refuses with precondition-failed where
+ * something has changed: then the conditions are looked at again.  So they hold
+ * for the very state that is replaced, and one that still holds refuses nothing.
  */
 struct change {
 	void (*read)(struct req *rq); /* begin the read of the GET: one row or none, of rq->id */
 	answer_shape *shape;
 	unsigned columns;
 	enum prob missing; /* where there is no row; PROB_NONE: the write makes one */
-	/* Begin the writing call, with all its arguments but the last. */
+	/* Begin the writing call, with all its arguments but what was read. */
 	void (*call)(struct req *rq, const void *in);
 };
 enum prob answer_change(struct req *rq, struct resp *rs, const struct change *c, const void *in);

@@ -1180,6 +1180,12 @@ db_number(const struct db *db, unsigned col)
 	return text != NULL ? strtoll(text, NULL, 10) : 0;
 }
 
+unsigned
+db_columns(const struct db *db)
+{
+	return db->rows != NULL ? db->rows->ncolumns : mysql_num_fields(db->results[db->at]);
+}
+
 void
 db_done(struct db *db)
 {

@@ -135,6 +135,9 @@ bool db_next_result(struct db *db);
 const char *db_text(const struct db *db, unsigned col, size_t *len);
 long long db_number(const struct db *db, unsigned col); /* 0 for NULL */
 
+/* How many the row has. */
+unsigned db_columns(const struct db *db);
+
 /* Let go of the result. */
 void db_done(struct db *db);
 

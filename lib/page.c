@@ -165,10 +165,8 @@ page_key(const struct field *id, unsigned char key[16])
 	unsigned long long n = 0;
 	size_t i;
 
-	if (id->len == 16 || id->len == 32) {
-		shape_id(id, key);
+	if (shape_id(id, key))
 		return;
-	}
 	for (i = 0; i < id->len; i++)
 		n = n * 10 + (unsigned long long)(id->s[i] - '0');
 	memset(key, 0, 16);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "problem.h"
@@ -52,13 +53,64 @@ problem_of(enum prob p)
 	return &problems[p];
 }
 
-enum prob
-problem_named(const char *name, size_t len)
+#define PENDING "; the reservation stays PENDING_APPROVAL."
+#define TRANSITION(from, done)                                                                     \
+	PROB_INVALID_TRANSITION, NULL, "The reservation is %s; only a " from " one can be " done "."
+
+static const struct refusal refusals[] = {
+    {"user-not-found", PROB_USER_NOT_FOUND, NULL, NULL},
+    {"room-not-found", PROB_ROOM_NOT_FOUND, NULL, NULL},
+    {"reservation-not-found", PROB_RESERVATION_NOT_FOUND, NULL, NULL},
+    {"mail-not-found", PROB_NOT_FOUND, NULL, "There is no mail with this id."},
+    {"sold-out", PROB_SOLD_OUT, NULL, "No unit of \"%s\" is left."},
+    {"sold-out-pending", PROB_SOLD_OUT, NULL, "No unit of \"%s\" is left" PENDING},
+    {"insufficient-points", PROB_INSUFFICIENT_POINTS, NULL,
+	"The balance is %n points: %m too few."},
+    {"insufficient-points-pending", PROB_INSUFFICIENT_POINTS, NULL,
+	"The balance is %n points: %m are missing" PENDING},
+    {"points-above-price", PROB_VALIDATION, "/points", "must be from 0 to the price quoted, %n"},
+    {"invalid-transition-cancel", TRANSITION("RESERVED or PENDING_APPROVAL", "cancelled")},
+    {"invalid-transition-approve", TRANSITION("PENDING_APPROVAL", "approved")},
+    {"invalid-transition-reject", TRANSITION("PENDING_APPROVAL", "rejected")},
+    {"invalid-transition-release", TRANSITION("RESERVED", "released")},
+    {"invalid-transition-retry", PROB_INVALID_TRANSITION, NULL,
+	"The mail is %s; only a DEAD one can be sent again."},
+    {"stock-below-reserved", PROB_STOCK_BELOW_RESERVED, NULL,
+	"A total of %n is below the %m units that are reserved."},
+    {"balance-limit", PROB_BALANCE_LIMIT, NULL, NULL},
+    {"balance-limit-refund", PROB_BALANCE_LIMIT, NULL,
+	"The refund would lift the balance over 9007199254740991 points."},
+    {"room-exists", PROB_ROOM_EXISTS, NULL, NULL},
+    {"precondition-failed", PROB_PRECONDITION_FAILED, NULL, NULL},
+    {"idempotency-key-reused", PROB_IDEMPOTENCY_KEY_REUSED, NULL, NULL},
+};
+
+const struct refusal *
+refusal_named(const char *name, size_t len)
 {
 	size_t i;
 
-	for (i = PROB_NONE + 1; i < sizeof(problems) / sizeof(problems[0]); i++)
-		if (strlen(problems[i].name) == len && memcmp(problems[i].name, name, len) == 0)
-			return (enum prob)i;
-	return PROB_INTERNAL;
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (strlen(refusals[i].name) == len && memcmp(refusals[i].name, name, len) == 0)
+			return &refusals[i];
+	return NULL;
+}
+
+void
+refusal_detail(
+    const struct refusal *r, const char *text, long long n, long long m, char *out, size_t size)
+{
+	const char *s = r->sentence != NULL ? r->sentence : "";
+	size_t used = 0;
+	int more;
+
+	for (out[0] = '\0'; *s != '\0' && used < size - 1; s++) {
+		if (*s != '%')
+			more = snprintf(out + used, size - used, "%c", *s);
+		else if (*++s == 's')
+			more = snprintf(out + used, size - used, "%s", text != NULL ? text : "");
+		else
+			more = snprintf(out + used, size - used, "%lld", *s == 'n' ? n : m);
+		used += (size_t)more;
+	}
 }

@@ -39,7 +39,20 @@ struct problem {
 
 const struct problem *problem_of(enum prob p);
 
-/* The problem of this name (the database's word), PROB_INTERNAL if there is none. */
-enum prob problem_named(const char *name, size_t len);
+/* What a writing procedure refuses, in its own words for it. */
+struct refusal {
+	const char *name;
+	enum prob problem;
+	const char *pointer;  /* the member of the body that is at fault, or NULL */
+	const char *sentence; /* %s: a text, %n and %m: numbers; NULL: the problem's own */
+};
+
+/* The refusal of this name, or NULL. */
+const struct refusal *refusal_named(const char *name, size_t len);
+
+/* The sentence, cut to size, to out; empty where the problem's own says it all.  text may be NULL.
+ */
+void refusal_detail(
+    const struct refusal *r, const char *text, long long n, long long m, char *out, size_t size);
 
 #endif

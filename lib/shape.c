@@ -3,37 +3,23 @@
 #include "jsonw.h"
 #include "shape.h"
 
-static unsigned char
-nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return (unsigned char)(c - '0');
-	return (unsigned char)(((c | 0x20) - 'a' + 10) & 15);
-}
-
-void
+bool
 shape_id(const struct field *f, unsigned char out[16])
 {
-	size_t i;
-
-	memset(out, 0, 16);
-	if (f->len == 16)
-		memcpy(out, f->s, 16);
-	else if (f->len == 32)
-		for (i = 0; i < 16; i++)
-			out[i] =
-			    (unsigned char)(nibble(f->s[2 * i]) << 4 | nibble(f->s[2 * i + 1]));
+	if (f->s == NULL || f->len != 16)
+		return false;
+	memcpy(out, f->s, 16);
+	return true;
 }
 
 void
 shape_member_id(struct jsonw *w, const char *name, const struct field *f)
 {
-	unsigned char b[16];
+	unsigned char b[16] = {0};
 
-	shape_id(f, b);
+	w->broken = !shape_id(f, b) || w->broken;
 	jsonw_name(w, name);
 	jsonw_uuid(w, b);
-	w->broken = w->broken || f->s == NULL;
 }
 
 void
@@ -62,7 +48,7 @@ shape_member_bool(struct jsonw *w, const char *name, const struct field *f)
 static bool
 is_null(struct jsonw *w, const char *name, const struct field *f)
 {
-	if (f->len > 0)
+	if (f->s != NULL)
 		return false;
 	jsonw_name(w, name);
 	jsonw_null(w);

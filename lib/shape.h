@@ -1,6 +1,7 @@
 #ifndef LOYALTY_SHAPE_H
 #define LOYALTY_SHAPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct jsonw;
@@ -13,7 +14,7 @@ struct field {
 
 /*
  * The canonical shapes of the contract, one writer each.  The fields come in
- * the procedures' order; an id may be 16 bytes or 32 hexadecimal digits.
+ * the procedures' order; an id is 16 bytes.
  */
 #define SHAPE_ROOM 4 /* id, name, available, price */
 #define SHAPE_USER 3 /* id, name, role */
@@ -26,8 +27,8 @@ void shape_reservation(struct jsonw *w, const struct field *f);
 /* {"user":{user},"bonus_points"}: SHAPE_USER fields and the balance */
 void shape_account(struct jsonw *w, const struct field *f);
 
-/* One member: its name, and the field as a UUID, a string or an integer.  NULL is a broken answer,
- * but for the _or_null forms, to which the empty string is null as well. */
+/* One member: its name, and the field as a UUID, a string or an integer.  What is none of these is
+ * a broken answer, NULL too but for the _or_null forms. */
 void shape_member_id(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_text(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_number(struct jsonw *w, const char *name, const struct field *f);
@@ -36,7 +37,7 @@ void shape_member_id_or_null(struct jsonw *w, const char *name, const struct fie
 void shape_member_text_or_null(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_number_or_null(struct jsonw *w, const char *name, const struct field *f);
 
-/* The 16 bytes of an id field to out; all zero where it is none. */
-void shape_id(const struct field *f, unsigned char out[16]);
+/* The 16 bytes of an id field to out; false with out unchanged where it is none. */
+bool shape_id(const struct field *f, unsigned char out[16]);
 
 #endif

@@ -22,7 +22,7 @@
 #define NO_MORE 0x0002
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct fake_step script[16];
+static struct fake_step script[24];
 static size_t nscript;
 static bool mute, stall;
 static int schema;

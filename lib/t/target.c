@@ -147,7 +147,7 @@ static enum prob
 stored_create(struct req *rq, struct resp *rs)
 {
 	req_call(rq, "stored_create");
-	return answer_write(rq, rs, shape_user, SHAPE_USER, "/v1/stored/");
+	return answer_write(rq, rs, shape_user, SHAPE_USER, 201, "/v1/stored/");
 }
 
 static void

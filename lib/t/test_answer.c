@@ -13,10 +13,11 @@
 
 #define ID "0192f4a1-7b3c-7def-8123-456789abcdef"
 #define HEX "0192f4a17b3c7def8123456789abcdef"
+#define BYTES "\x01\x92\xf4\xa1\x7b\x3c\x7d\xef\x81\x23\x45\x67\x89\xab\xcd\xef"
+#define TAIL "\x92\xf4\xa1\x7b\x3c\x7d\xef\x81\x23\x45\x67\x89\xab\xcd\xef"
 #define USER "{\"id\":\"" ID "\",\"name\":\"Anna\",\"role\":\"USER\"}"
-#define SEP "\x1f"
-#define TAG "\"4945e4d933cda72c6969732f3e9017fe\"" /* of USER */
-#define SEEN "416e6e611f55534552"		   /* Anna, USER */
+#define TAG "\"4945e4d933cda72c6969732f3e9017fe\""	 /* of USER */
+#define SEEN "_utf8mb4 X'416e6e61',_utf8mb4 X'55534552'" /* Anna, USER */
 
 static struct db_conf conf;
 static struct db_shared shared;
@@ -80,7 +81,7 @@ has(const char *s)
 static void
 row_is_rendered_with_an_etag(void)
 {
-	static const char *const v[] = {HEX, "Anna", "USER"};
+	static const char *const v[] = {BYTES, "Anna", "USER"};
 
 	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = v});
 	CHECK(run("GET", "/v1/stored", NULL) == 200, "%d", x.rs.status);
@@ -103,7 +104,7 @@ row_that_is_not_there_is_missing(void)
 static void
 row_with_a_null_is_internal(void)
 {
-	static const char *const v[] = {HEX, NULL, "USER"};
+	static const char *const v[] = {BYTES, NULL, "USER"};
 
 	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = v});
 	CHECK(run("GET", "/v1/stored", NULL) == 500, "%d", x.rs.status);
@@ -112,8 +113,8 @@ row_with_a_null_is_internal(void)
 
 /* ---- a list ---- */
 
-static const char *const ids[] = {HEX, "A", "USER", "1192f4a17b3c7def8123456789abcdef", "B",
-    "ADMIN", "2192f4a17b3c7def8123456789abcdef", "C", "USER"};
+static const char *const ids[] = {
+    BYTES, "A", "USER", "\x11" TAIL, "B", "ADMIN", "\x21" TAIL, "C", "USER"};
 
 /* What answer_list makes of n rows where two are wanted. */
 static void
@@ -171,7 +172,7 @@ list_goes_on_behind_its_last_row(void)
 static void
 list_with_a_null_is_internal(void)
 {
-	static const char *const v[] = {HEX, "A", NULL};
+	static const char *const v[] = {BYTES, "A", NULL};
 	struct page page = {.limit = 2, .first = true};
 
 	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = v});
@@ -185,22 +186,24 @@ list_with_a_null_is_internal(void)
 
 /* ---- a write ---- */
 
+#define COLUMNS 6
+
 /* POST, answered by this row; its status. */
 static int
-write_answered(const char *status, const char *problem, const char *replayed, const char *fields,
-    const char *key)
+write_answered(const char *key, const char *const row[COLUMNS])
 {
-	const char *v[] = {status, problem, replayed, fields};
-
-	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 4, .nrows = 1, .values = v});
+	tells(
+	    &(struct fake_step){.kind = FAKE_ROWS, .columns = COLUMNS, .nrows = 1, .values = row});
 	return run("POST", "/v1/stored", key);
 }
+
+#define WRITE(key, ...) write_answered(key, (const char *const[COLUMNS]){__VA_ARGS__})
+#define MADE(key, replayed) WRITE(key, NULL, NULL, replayed, BYTES, "Anna", "USER")
 
 static void
 write_success_is_rendered(void)
 {
-	CHECK(write_answered("201", "", "0", HEX SEP "Anna" SEP "USER", NULL) == 201, "%d",
-	    x.rs.status);
+	CHECK(MADE(NULL, "0") == 201, "%d", x.rs.status);
 	body_is(USER);
 	CHECK(has("Location: /v1/stored/" ID "\r\n") && has("Cache-Control: no-store\r\n"), "%.*s",
 	    (int)x.out.len, x.out.p);
@@ -217,8 +220,7 @@ write_sends_key_and_body_as_digests(void)
 {
 	const char *s = fakedb_text(0);
 
-	CHECK(write_answered("201", "", "0", HEX SEP "Anna" SEP "USER", "k1") == 201, "%d",
-	    x.rs.status);
+	CHECK(MADE("k1", "0") == 201, "%d", x.rs.status);
 	CHECK(strstr(s, "NULL") == NULL
 		  && strlen(s)
 			 == strlen("CALL stored_create(_utf8mb4 X'7075626c6963',_utf8mb4 "
@@ -237,12 +239,11 @@ write_replay_is_the_same_bytes_and_says_so(void)
 	char first[200];
 	size_t len;
 
-	write_answered("201", "", "0", HEX SEP "Anna" SEP "USER", "k1");
+	MADE("k1", "0");
 	len = x.out.len - x.head_len;
 	CHECK(len < sizeof(first), "%zu bytes", len);
 	memcpy(first, x.out.p + x.head_len, len);
-	CHECK(write_answered("201", "", "1", HEX SEP "Anna" SEP "USER", "k1") == 201, "%d",
-	    x.rs.status);
+	CHECK(MADE("k1", "1") == 201, "%d", x.rs.status);
 	CHECK(x.out.len - x.head_len == len && memcmp(first, x.out.p + x.head_len, len) == 0,
 	    "the body");
 	CHECK(has("Idempotency-Replayed: true\r\n") && has("Location: "), "%.*s", (int)x.out.len,
@@ -253,10 +254,10 @@ write_replay_is_the_same_bytes_and_says_so(void)
 static void
 write_refusal_keeps_its_first_request_id(void)
 {
-	CHECK(write_answered("409", "sold-out", "1", "req-1" SEP "No \"unit\" left.", "k1") == 409,
-	    "%d", x.rs.status);
+	CHECK(WRITE("k1", "sold-out", "req-1", "1", "Blue \"1\"", NULL, NULL) == 409, "%d",
+	    x.rs.status);
 	body_is("{\"type\":\"/problems/sold-out\",\"title\":\"Sold "
-		"out\",\"status\":409,\"detail\":\"No \\\"unit\\\" left.\","
+		"out\",\"status\":409,\"detail\":\"No unit of \\\"Blue \\\"1\\\"\\\" is left.\","
 		"\"request_id\":\"req-1\"}");
 	CHECK(has("Idempotency-Replayed: true\r\n"), "%.*s", (int)x.out.len, x.out.p);
 	done();
@@ -265,29 +266,52 @@ write_refusal_keeps_its_first_request_id(void)
 static void
 write_refusal_without_a_detail_has_the_tables(void)
 {
-	CHECK(write_answered("404", "room-not-found", "0", "req-2" SEP, NULL) == 404, "%d",
+	CHECK(WRITE(NULL, "room-not-found", "req-2", "0", NULL, NULL, NULL) == 404, "%d",
 	    x.rs.status);
 	CHECK(has("There is no room with this id.") && !has("Idempotency-Replayed"), "%.*s",
 	    (int)x.out.len, x.out.p);
-	CHECK(write_answered("422", "idempotency-key-reused", "0", "req-2" SEP, "k1") == 422, "%d",
+	CHECK(WRITE("k1", "idempotency-key-reused", "req-2", "0", NULL, NULL, NULL) == 422, "%d",
 	    x.rs.status);
+	done();
+}
+
+static void
+write_refusal_of_a_member_points_at_it(void)
+{
+	CHECK(WRITE(NULL, "points-above-price", "req-2", "0", NULL, "900", NULL) == 422, "%d",
+	    x.rs.status);
+	CHECK(has("\"detail\":\"The body is invalid: see errors.\"")
+		  && has("\"errors\":[{\"pointer\":\"/points\",\"detail\":\"must be from 0 to the "
+			 "price quoted, 900\"}]"),
+	    "%.*s", (int)x.out.len, x.out.p);
 	done();
 }
 
 static void
 write_answer_of_another_form_is_internal(void)
 {
-	static const struct {
-		const char *problem, *fields;
-	} bad[] = {{"validation", "req-1" SEP "must be less"}, {"", HEX SEP "Anna"},
-	    {"", HEX SEP "Anna" SEP "USER" SEP "x"}, {"", ""}, {NULL, HEX SEP "Anna" SEP "USER"},
-	    {"", NULL}, {"sold-out", "req-1"}, {"sold-out", "a" SEP "b" SEP "c"}};
+	static const char *const bad[][COLUMNS] = {{"validation", "req-1", "0", "x", "1", "2"},
+	    {"", "req-1", "0", "x", "1", "2"}, {"sold-out", NULL, "0", "x", NULL, NULL},
+	    {NULL, NULL, "0", NULL, "Anna", "USER"}, {NULL, NULL, "0", "", "Anna", "USER"},
+	    {NULL, NULL, "0", HEX, "Anna", "USER"}, {NULL, NULL, "0", ID, "Anna", "USER"},
+	    {NULL, NULL, "0", BYTES, NULL, "USER"}};
+	static const char *const good[] = {
+	    NULL, NULL, "0", BYTES, "Anna", "USER", "sold-out", "req-1", "0", "x", "1", "2"};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CHECK(write_answered("201", bad[i].problem, "0", bad[i].fields, NULL) == 500,
-		    "row %zu: %d", i, x.rs.status);
-	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 4});
+		CHECK(write_answered(NULL, bad[i]) == 500, "row %zu: %d", i, x.rs.status);
+	for (i = 1; i <= 7; i++) {
+		if (i == COLUMNS)
+			continue;
+		tells(&(struct fake_step){
+		    .kind = FAKE_ROWS, .columns = (unsigned)i, .nrows = 1, .values = good});
+		CHECK(run("POST", "/v1/stored", NULL) == 500, "%zu columns: %d", i, x.rs.status);
+	}
+	tells(&(struct fake_step){
+	    .kind = FAKE_ROWS, .columns = 5, .nrows = 1, .values = good + COLUMNS});
+	CHECK(run("POST", "/v1/stored", NULL) == 500, "a refusal of five columns: %d", x.rs.status);
+	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = COLUMNS});
 	CHECK(run("POST", "/v1/stored", NULL) == 500, "no row: %d", x.rs.status);
 	tells(&(struct fake_step){.kind = FAKE_NO_ROWS});
 	CHECK(run("POST", "/v1/stored", NULL) == 500, "no result: %d", x.rs.status);
@@ -296,16 +320,19 @@ write_answer_of_another_form_is_internal(void)
 
 /* ---- conditions ---- */
 
-static const char *const stored[] = {HEX, "Anna", "USER"};
-static const char *const done_row[] = {"200", "", "0", HEX SEP "Anna" SEP "USER"};
-static const char *const changed_row[] = {"412", "precondition-failed", "0", "req-2" SEP};
+static const char *const stored[] = {BYTES, "Anna", "USER"};
+static const char *const done_row[] = {NULL, NULL, "0", BYTES, "Anna", "USER", "0"};
+static const char *const made_row[] = {NULL, NULL, "0", BYTES, "Anna", "USER", "1"};
+static const char *const changed_row[] = {"precondition-failed", "req-2", "0", NULL, NULL, NULL};
 static const struct fake_step there = {
     .kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = stored};
 static const struct fake_step absent = {.kind = FAKE_ROWS, .columns = 3};
 static const struct fake_step written = {
-    .kind = FAKE_ROWS, .columns = 4, .nrows = 1, .values = done_row};
+    .kind = FAKE_ROWS, .columns = 7, .nrows = 1, .values = done_row};
+static const struct fake_step made = {
+    .kind = FAKE_ROWS, .columns = 7, .nrows = 1, .values = made_row};
 static const struct fake_step changed = {
-    .kind = FAKE_ROWS, .columns = 4, .nrows = 1, .values = changed_row};
+    .kind = FAKE_ROWS, .columns = 6, .nrows = 1, .values = changed_row};
 
 /* PUT under a condition, answered by these steps; its status. */
 static int
@@ -333,23 +360,24 @@ put(const char *condition, const struct fake_step *steps, size_t n)
 	put(condition, (const struct fake_step[]){__VA_ARGS__},                                    \
 	    sizeof((const struct fake_step[]){__VA_ARGS__}) / sizeof(struct fake_step))
 
-/* Call number n ends in this argument: what the conditions were held against. */
+/* Call number n ends in these arguments: what the conditions were held against. */
 static bool
-seen_is(unsigned n, const char *argument)
+seen_is(unsigned n, const char *arguments)
 {
 	const char *s = fakedb_text(n);
-	size_t len = strlen(s), want = strlen(argument);
+	size_t len = strlen(s), want = strlen(arguments);
 
 	return strncmp(s, "CALL stored_put(", 16) == 0 && len > want + 2 && s[len - want - 2] == ','
-	       && strncmp(s + len - want - 1, argument, want) == 0;
+	       && strncmp(s + len - want - 1, arguments, want) == 0;
 }
 
 static void
 change_without_a_condition_is_one_call(void)
 {
 	CHECK(PUT(NULL, written) == 200 && fakedb_calls() == 1, "%d", x.rs.status);
-	CHECK(seen_is(0, "NULL"), "%s", fakedb_text(0));
+	CHECK(seen_is(0, "NULL,NULL"), "%s", fakedb_text(0));
 	CHECK(!has("ETag"), "%.*s", (int)x.out.len, x.out.p); /* RFC 9110, 9.3.4 */
+	CHECK(PUT(NULL, made) == 201, "%d", x.rs.status);
 	done();
 }
 
@@ -360,13 +388,13 @@ change_tells_the_database_what_it_saw(void)
 	CHECK(
 	    strcmp(fakedb_text(0), "SELECT id, name, role FROM stored WHERE id = X'" HEX "'") == 0,
 	    "%s", fakedb_text(0));
-	CHECK(seen_is(1, "X'" SEEN "'"), "%s", fakedb_text(1));
+	CHECK(seen_is(1, SEEN), "%s", fakedb_text(1));
 	CHECK(PUT("HTTP_IF_NONE_MATCH=\"a\"", there, written) == 200, "%d", x.rs.status);
-	CHECK(seen_is(1, "X'" SEEN "'"), "%s", fakedb_text(1));
+	CHECK(seen_is(1, SEEN), "%s", fakedb_text(1));
 	CHECK(PUT("HTTP_IF_NONE_MATCH=*", absent, written) == 200, "%d", x.rs.status);
-	CHECK(seen_is(1, "X''"), "%s", fakedb_text(1));
+	CHECK(seen_is(1, "_utf8mb4 X'',NULL"), "%s", fakedb_text(1));
 	CHECK(PUT("HTTP_IF_MATCH=*", there, written) == 200, "%d", x.rs.status);
-	CHECK(seen_is(1, "NULL"), "any state will do: %s", fakedb_text(1));
+	CHECK(seen_is(1, "NULL,NULL"), "any state will do: %s", fakedb_text(1));
 	done();
 }
 
@@ -393,9 +421,11 @@ change_looks_again_where_another_came_first(void)
 	CHECK(PUT("HTTP_IF_NONE_MATCH=*", absent, changed, there) == 412, "%d", x.rs.status);
 	CHECK(fakedb_calls() == 3, "%u calls", fakedb_calls());
 	CHECK(PUT("HTTP_IF_NONE_MATCH=\"a\"", there, changed, there, changed, there, changed, there,
-		  changed, there, changed, there, changed, there, changed, there, changed)
+		  changed, there, changed, there, changed, there, changed, there, changed, there,
+		  changed, there, changed)
 		  == 503,
 	    "%d", x.rs.status);
+	CHECK(fakedb_calls() == 20, "%u calls", fakedb_calls());
 	done();
 }
 
@@ -568,6 +598,7 @@ CU_TestInfo tests_answer[] = {
     NUMBERED("E005", write_replay_is_the_same_bytes_and_says_so),
     NUMBERED("E005", write_refusal_keeps_its_first_request_id),
     TEST(write_refusal_without_a_detail_has_the_tables),
+    TEST(write_refusal_of_a_member_points_at_it),
     TEST(write_answer_of_another_form_is_internal),
     TEST(change_without_a_condition_is_one_call),
     TEST(change_tells_the_database_what_it_saw),

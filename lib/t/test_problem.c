@@ -50,35 +50,91 @@ problem_table_is_the_contracts(void)
 	}
 }
 
+/* Every word of the procedures, and what is said of it. */
 static void
-problem_is_found_by_name(void)
+refusal_has_its_problem_and_its_sentence(void)
 {
+	static const struct {
+		const char *name;
+		enum prob p;
+		const char *detail;
+	} want[] = {
+	    {"user-not-found", PROB_USER_NOT_FOUND, ""},
+	    {"room-not-found", PROB_ROOM_NOT_FOUND, ""},
+	    {"reservation-not-found", PROB_RESERVATION_NOT_FOUND, ""},
+	    {"mail-not-found", PROB_NOT_FOUND, "There is no mail with this id."},
+	    {"sold-out", PROB_SOLD_OUT, "No unit of \"100%s\" is left."},
+	    {"sold-out-pending", PROB_SOLD_OUT,
+		"No unit of \"100%s\" is left; the reservation stays PENDING_APPROVAL."},
+	    {"insufficient-points", PROB_INSUFFICIENT_POINTS,
+		"The balance is 9007199254740991 points: 7 too few."},
+	    {"insufficient-points-pending", PROB_INSUFFICIENT_POINTS,
+		"The balance is 9007199254740991 points: 7 are missing; the reservation stays "
+		"PENDING_APPROVAL."},
+	    {"points-above-price", PROB_VALIDATION,
+		"must be from 0 to the price quoted, 9007199254740991"},
+	    {"invalid-transition-cancel", PROB_INVALID_TRANSITION,
+		"The reservation is 100%s; only a RESERVED or PENDING_APPROVAL one can be "
+		"cancelled."},
+	    {"invalid-transition-approve", PROB_INVALID_TRANSITION,
+		"The reservation is 100%s; only a PENDING_APPROVAL one can be approved."},
+	    {"invalid-transition-reject", PROB_INVALID_TRANSITION,
+		"The reservation is 100%s; only a PENDING_APPROVAL one can be rejected."},
+	    {"invalid-transition-release", PROB_INVALID_TRANSITION,
+		"The reservation is 100%s; only a RESERVED one can be released."},
+	    {"invalid-transition-retry", PROB_INVALID_TRANSITION,
+		"The mail is 100%s; only a DEAD one can be sent again."},
+	    {"stock-below-reserved", PROB_STOCK_BELOW_RESERVED,
+		"A total of 9007199254740991 is below the 7 units that are reserved."},
+	    {"balance-limit", PROB_BALANCE_LIMIT, ""},
+	    {"balance-limit-refund", PROB_BALANCE_LIMIT,
+		"The refund would lift the balance over 9007199254740991 points."},
+	    {"room-exists", PROB_ROOM_EXISTS, ""},
+	    {"precondition-failed", PROB_PRECONDITION_FAILED, ""},
+	    {"idempotency-key-reused", PROB_IDEMPOTENCY_KEY_REUSED, ""},
+	};
+	char detail[200];
 	size_t i;
 
-	for (i = 0; i < PROBLEMS; i++) {
-		enum prob p = problem_named(contract[i].name, strlen(contract[i].name));
+	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		const struct refusal *r = refusal_named(want[i].name, strlen(want[i].name));
 
-		CHECK(strcmp(problem_of(p)->name, contract[i].name) == 0, "%s", contract[i].name);
-		if (contract[i].p != PROB_VALIDATION)
-			CHECK(p == contract[i].p, "%s is %d", contract[i].name, p);
+		CHECK(r != NULL && r->problem == want[i].p, "%s", want[i].name);
+		if (r == NULL)
+			continue;
+		refusal_detail(r, "100%s", 9007199254740991, 7, detail, sizeof(detail));
+		CHECK_TEXT(want[i].name, detail, strlen(detail), want[i].detail);
 	}
-	CHECK(problem_named("sold-outX", 8) == PROB_SOLD_OUT, "no NUL is needed");
+	CHECK(refusal_named("sold-outX", 8) != NULL, "no NUL is needed");
 }
 
 static void
-problem_of_an_unknown_name_is_internal(void)
+refusal_sentence_is_cut_to_its_room(void)
+{
+	char detail[10];
+
+	memset(detail, 'x', sizeof(detail));
+	refusal_detail(refusal_named("sold-out", 8), "a room", 0, 0, detail, sizeof(detail));
+	CHECK_TEXT("cut", detail, strlen(detail), "No unit o");
+	refusal_detail(refusal_named("sold-out", 8), NULL, 0, 0, detail, sizeof(detail));
+	CHECK_TEXT("no text", detail, strlen(detail), "No unit o");
+}
+
+static void
+refusal_of_an_unknown_name_is_none(void)
 {
 	static const char *const bad[] = {
-	    "", "none", "sold", "sold-out ", "SOLD-OUT", "unknown", "rate-limited"};
+	    "", "none", "sold", "sold-out ", "SOLD-OUT", "unknown", "rate-limited", "validation"};
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CHECK(problem_named(bad[i], strlen(bad[i])) == PROB_INTERNAL, "'%s'", bad[i]);
+		CHECK(refusal_named(bad[i], strlen(bad[i])) == NULL, "'%s'", bad[i]);
 }
 
 CU_TestInfo tests_problem[] = {
     TEST(problem_table_is_the_contracts),
-    TEST(problem_is_found_by_name),
-    TEST(problem_of_an_unknown_name_is_internal),
+    TEST(refusal_has_its_problem_and_its_sentence),
+    TEST(refusal_sentence_is_cut_to_its_room),
+    TEST(refusal_of_an_unknown_name_is_none),
     CU_TEST_INFO_NULL,
 };

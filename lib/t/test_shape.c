@@ -40,8 +40,7 @@ shape_room_has_its_four_members(void)
 static void
 shape_user_has_its_three_members(void)
 {
-	static const struct field f[SHAPE_USER] = {
-	    F("0192F4A17b3c7def8123456789abcdef"), F("\xc3\x84nne"), F("USER")};
+	static const struct field f[SHAPE_USER] = {F(BYTES), F("\xc3\x84nne"), F("USER")};
 
 	writes(shape_user, f, USER);
 }
@@ -72,24 +71,56 @@ shape_of_an_amount_that_is_no_number_is_broken(void)
 }
 
 static void
-shape_id_takes_bytes_and_digits_and_else_zero(void)
+shape_id_takes_sixteen_bytes_and_nothing_else(void)
 {
-	static const struct field bytes = F(BYTES), lower = F("0192f4a17b3c7def8123456789abcdef"),
-				  upper = F("0192F4A17B3C7DEF8123456789ABCDEF"), none = F(""),
-				  dashes = F(ID);
-	static const unsigned char zero[16];
-	unsigned char out[16];
+	static const struct field bytes = F(BYTES),
+				  others[] = {F("0192f4a17b3c7def8123456789abcdef"), F(""), F(ID),
+				      F("fifteen bytes, "), {NULL, 0}, {NULL, 16}};
+	unsigned char out[16] = "unchanged";
+	size_t i;
 
-	shape_id(&bytes, out);
-	CHECK(memcmp(out, BYTES, 16) == 0, "16 bytes");
-	shape_id(&lower, out);
-	CHECK(memcmp(out, BYTES, 16) == 0, "32 digits");
-	shape_id(&upper, out);
-	CHECK(memcmp(out, BYTES, 16) == 0, "32 upper-case digits");
-	shape_id(&none, out);
-	CHECK(memcmp(out, zero, 16) == 0, "nothing");
-	shape_id(&dashes, out);
-	CHECK(memcmp(out, zero, 16) == 0, "36 characters");
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct buf b = {0};
+		struct jsonw w = jsonw_begin(&b);
+
+		CHECK(!shape_id(&others[i], out) && strcmp((char *)out, "unchanged") == 0,
+		    "number %zu", i);
+		jsonw_object(&w);
+		shape_member_id(&w, "id", &others[i]);
+		jsonw_close(&w);
+		CHECK(!jsonw_end(&w), "an answer with id number %zu: %.*s", i, (int)b.len, b.p);
+		buf_free(&b);
+	}
+	CHECK(shape_id(&bytes, out) && memcmp(out, BYTES, 16) == 0, "16 bytes");
+}
+
+static void
+one_member(void (*member)(struct jsonw *, const char *, const struct field *),
+    const struct field *f, const char *want)
+{
+	struct buf b = {0};
+	struct jsonw w = jsonw_begin(&b);
+
+	jsonw_object(&w);
+	member(&w, "a", f);
+	jsonw_close(&w);
+	CHECK(jsonw_end(&w) == (want != NULL), "%.*s", (int)b.len, b.p);
+	if (want != NULL)
+		CHECK_TEXT("the member", b.p, b.len, want);
+	buf_free(&b);
+}
+
+static void
+shape_null_is_null_and_an_empty_text_is_none(void)
+{
+	static const struct field null = {NULL, 0}, empty = F(""), bytes = F(BYTES);
+
+	one_member(shape_member_text_or_null, &null, "{\"a\":null}");
+	one_member(shape_member_text_or_null, &empty, "{\"a\":\"\"}");
+	one_member(shape_member_text, &null, NULL);
+	one_member(shape_member_id_or_null, &null, "{\"a\":null}");
+	one_member(shape_member_id_or_null, &empty, NULL);
+	one_member(shape_member_id_or_null, &bytes, "{\"a\":\"" ID "\"}");
 }
 
 CU_TestInfo tests_shape[] = {
@@ -97,6 +128,7 @@ CU_TestInfo tests_shape[] = {
     TEST(shape_user_has_its_three_members),
     TEST(shape_reservation_holds_room_and_user),
     TEST(shape_of_an_amount_that_is_no_number_is_broken),
-    TEST(shape_id_takes_bytes_and_digits_and_else_zero),
+    TEST(shape_id_takes_sixteen_bytes_and_nothing_else),
+    TEST(shape_null_is_null_and_an_empty_text_is_none),
     CU_TEST_INFO_NULL,
 };

@@ -1,7 +1,7 @@
 -- POST /v1/admin/reservations/{id}/reject: PENDING_APPROVAL becomes REJECTED; there is nothing to give back.
 --
--- 200; 404 reservation-not-found; 409 invalid-transition; 422 idempotency-key-reused.
--- Fields of a 200: as reservation_create.  Locks: the user, the reservation.
+-- Refusals: reservation-not-found, invalid-transition-reject (status).
+-- Columns: as reservation_create.  Locks: the user, the reservation.
 DROP PROCEDURE IF EXISTS reservation_reject;
 DELIMITER $$
 CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE reservation_reject(
@@ -9,49 +9,22 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE reservation_reject(
   p_id BINARY(16), p_reason VARCHAR(200))
   MODIFIES SQL DATA
 BEGIN
-  -- @locals
-  DECLARE v_user, v_room BINARY(16);
-  DECLARE v_user_name, v_room_name VARCHAR(200);
-  DECLARE v_role VARCHAR(8);
-  DECLARE v_balance BIGINT;
-  DECLARE v_points, v_available, v_price INT;
-  DECLARE v_was VARCHAR(16);
-  DECLARE v_at, v_created DATETIME(6);
-  DECLARE EXIT HANDLER FOR SQLEXCEPTION
-  BEGIN
-    ROLLBACK;
-    SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
-    RESIGNAL;
-  END;
-
-  SET @loyalty_actor = p_actor, @loyalty_request_id = p_request_id, @loyalty_reservation = p_id, @loyalty_reason = p_reason;
-  SELECT user_id, room_id INTO v_user, v_room FROM reservation WHERE id = p_id;
-  START TRANSACTION;
-  SELECT name, role, bonus_points INTO v_user_name, v_role, v_balance FROM user WHERE id = v_user FOR UPDATE;
-  decide: BEGIN
-    -- @key
-    IF v_user IS NULL THEN
-      SET v_status = 404, v_problem = 'reservation-not-found', v_fields = CONCAT(p_request_id, X'1F');
-      LEAVE decide;
-    END IF;
-
-    SELECT status, points, created_at INTO v_was, v_points, v_created FROM reservation WHERE id = p_id FOR UPDATE;
-    SET v_at = UTC_TIMESTAMP(6);
-    SET @loyalty_at = v_at;
-    IF v_was <> 'PENDING_APPROVAL' THEN
-      SET v_status = 409, v_problem = 'invalid-transition',
-          v_fields = CONCAT_WS(X'1F', p_request_id, CONCAT('The reservation is ', v_was, '; only a PENDING_APPROVAL one can be rejected.'));
-    ELSE
-      UPDATE reservation SET status = 'REJECTED', updated_at = v_at WHERE id = p_id;
-      SELECT name, available_amount, required_points INTO v_room_name, v_available, v_price FROM room WHERE id = v_room;
-      SET v_status = 200,
-          v_fields = CONCAT_WS(X'1F', HEX(p_id), 'REJECTED', v_points, HEX(v_room), v_room_name, v_available, v_price,
-            HEX(v_user), v_user_name, v_role,
-            DATE_FORMAT(v_created, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ'));
-    END IF;
-    -- @record
-  SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
-  SELECT v_status, v_problem, v_replayed, v_fields;
+  -- @reservation
+  -- @existing
+  -- @begin
+  -- @begin_existing
+  -- @context, @loyalty_reservation = p_id, @loyalty_reason = p_reason
+  IF v_user IS NULL THEN
+    SET v_problem = 'reservation-not-found';
+  ELSEIF v_status <> 'PENDING_APPROVAL' THEN
+    SET v_problem = 'invalid-transition-reject', v_text = v_status;
+  ELSE
+    SET v_status = 'REJECTED';
+    UPDATE reservation SET status = v_status, updated_at = v_at WHERE id = p_id;
+    -- @room
+  END IF;
+  -- @keep status, points, room_name, available_amount, required_points, user_name, role
+  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, DATE_FORMAT(v_created, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ')
 END$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE reservation_reject TO 'loyalty_admin'@'__HOST__';

@@ -61,7 +61,7 @@ SELECT 'outbox: a mail for each new room, once', COUNT(*) FROM loyalty.room r
 SELECT 'idempotency: a record for each reservation, once', ABS(
   (SELECT COUNT(*) FROM loyalty_history.reservation_history WHERE from_status IS NULL AND request_id <> 'bench')
   - (SELECT COUNT(DISTINCT r.id) FROM loyalty.idempotency i
-      JOIN loyalty.reservation r ON r.id = UNHEX(LEFT(i.fields, 32)) WHERE i.status = 201));
+      JOIN loyalty.reservation r ON r.id = i.entity WHERE i.problem IS NULL));
 SELECT 'idempotency: a record for each write, once', ABS(
   (SELECT COUNT(*) FROM loyalty_history.reservation_history WHERE request_id <> 'bench')
   + (SELECT COUNT(*) FROM loyalty_history.points_history WHERE reservation_id IS NULL AND request_id NOT IN ('bench', 'demo'))

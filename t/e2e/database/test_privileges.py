@@ -320,7 +320,7 @@ def test_procedure_refuses_what_is_out_of_bounds_even_when_called_by_hand(stack)
     with connection.cursor() as c, stack.unchanged():
         for amount in (-6, -1000000000):
             c.execute("CALL loyalty.points_adjust('a', 'r', NULL, NULL, UNHEX(REPLACE(%s, '-', '')), %s, 'x')", (user.id, amount))
-            assert c.fetchall()[0][0] == 409
+            assert c.fetchall()[0][0] == "insufficient-points"
     connection.close()
 
 

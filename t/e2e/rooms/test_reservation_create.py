@@ -276,6 +276,43 @@ def test_price_that_changes_while_the_request_waits_is_the_one_that_counts(stack
     assert stack.balance(user) == 70
 
 
+def test_room_counts_as_it_is_once_the_account_is_ours(stack, api):
+    """It is read in the statement that waits for the account, behind it."""
+    room, user = stack.room(price=30), stack.user(points=10)
+    answers = []
+    t = threading.Thread(target=lambda: answers.append(stack.reserve(room, user)))
+    with stack.held("user", user):
+        t.start()
+        time.sleep(0.4)
+        stack.sql("UPDATE loyalty.room SET required_points = 10, name = 'Anders ' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+    t.join()
+    assert (answers[0].json["status"], answers[0].json["points"], answers[0].json["room"]["name"]) == ("RESERVED", 10, "Anders ")
+
+
+def test_only_who_takes_a_unit_waits_for_the_room(stack, api):
+    room, none, user = stack.room(price=30), stack.room(total=0), stack.user(points=10)
+    with stack.held("room", room), stack.held("room", none):
+        begun = time.monotonic()
+        assert stack.reserve(room, user).json["status"] == "PENDING_APPROVAL"
+        stack.reserve(none, user).is_problem(409, "sold-out")
+        assert time.monotonic() - begun < 0.9
+
+
+@pytest.mark.parametrize("name", ["Anders", "{} "])
+def test_name_that_changes_while_the_request_waits_is_answered(stack, api, name):
+    room, user = stack.room(price=10), stack.user(points=100)
+    answers = []
+    t = threading.Thread(target=lambda: answers.append(stack.reserve(room, user)))
+    with stack.held("room", room) as connection:
+        t.start()
+        time.sleep(0.4)
+        with connection.cursor() as c:
+            c.execute("UPDATE loyalty.room SET name = %s WHERE id = UNHEX(REPLACE(%s, '-', ''))", (name.format(room.name), room.id))
+        connection.commit()
+    t.join()
+    assert answers[0].json["room"]["name"] == name.format(room.name) and stack.balance(user) == 90
+
+
 def test_more_guests_than_units_get_just_the_units(stack, api):
     room = stack.room(total=7, price=5)
     users = [stack.user(points=20) for _ in range(10)]
