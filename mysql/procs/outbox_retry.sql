@@ -35,15 +35,17 @@ BEGIN
   ELSEIF v_status <> 'DEAD' THEN
     SET v_problem = 'invalid-transition-retry', v_text = v_status;
   ELSE
-    SELECT JSON_ARRAYAGG(mail_id) INTO v_mails FROM loyalty_history.reservation_history WHERE reservation_id = v_reservation;
-    SET v_mails = COALESCE(v_mails, '[]');
     SELECT MIN(o.id) INTO v_earlier
-      FROM JSON_TABLE(v_mails, '$[*]' COLUMNS (id BIGINT PATH '$')) m STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = m.id
-      WHERE o.id < p_id AND o.status = 'PENDING' FOR UPDATE;
+      FROM loyalty_history.reservation_history h STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = h.mail_id
+      WHERE h.reservation_id = v_reservation AND o.id < p_id AND o.status = 'PENDING' LOCK IN SHARE MODE;
+    SELECT JSON_ARRAYAGG(mail_id) INTO v_mails FROM loyalty_history.reservation_history
+      WHERE reservation_id = v_reservation AND mail_id > p_id;
     UPDATE outbox SET status = 'PENDING', due_at = IF(v_earlier IS NULL, v_at, NULL), next_attempt_at = v_at,
         queued_at = v_at WHERE id = p_id;
-    UPDATE JSON_TABLE(v_mails, '$[*]' COLUMNS (id BIGINT PATH '$')) m STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = m.id
-      SET o.due_at = NULL WHERE o.id > p_id AND o.status = 'PENDING' AND o.lease_owner IS NULL;
+    IF v_mails IS NOT NULL THEN
+      UPDATE JSON_TABLE(v_mails, '$[*]' COLUMNS (id BIGINT PATH '$')) m STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = m.id
+        SET o.due_at = NULL WHERE o.status = 'PENDING' AND o.lease_owner IS NULL;
+    END IF;
   END IF;
   -- @keep attempts, subject, last_error
   -- @answer p_id, v_event, 'PENDING', v_attempts, v_subject, v_reservation, v_room, v_request_id, DATE_FORMAT(v_created, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ'), NULL, v_last_error
