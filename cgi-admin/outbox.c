@@ -13,9 +13,9 @@ outbox_shape(struct jsonw *w, const struct field *f)
 	shape_member_id_or_null(w, "reservation_id", &f[5]);
 	shape_member_id(w, "room_id", &f[6]);
 	shape_member_text(w, "request_id", &f[7]);
-	shape_member_text(w, "created_at", &f[8]);
-	shape_member_text_or_null(w, "next_attempt_at", &f[9]);
-	shape_member_text_or_null(w, "sent_at", &f[10]);
+	shape_member_time(w, "created_at", &f[8]);
+	shape_member_time_or_null(w, "next_attempt_at", &f[9]);
+	shape_member_time_or_null(w, "sent_at", &f[10]);
 	shape_member_text_or_null(w, "last_error", &f[11]);
 	jsonw_close(w);
 }

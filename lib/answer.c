@@ -11,8 +11,7 @@
 #include "uuid.h"
 
 #define COLUMNS_MAX 20
-#define HEAD 3	      /* columns before those of a write's answer: problem, request id, replayed */
-#define ARGUMENTS 3   /* columns of a refusal behind them: text, n, m */
+#define REFUSAL 6     /* columns: problem, request id, replayed, text, n, m */
 #define SEEN_MAX 2000 /* bytes: a name and some numbers */
 #define ROUNDS_MAX 10
 
@@ -164,12 +163,12 @@ write_refusal(struct resp *rs, struct req *rq, const struct refusal *r)
 	const char *request_id = db_text(rq->db, 1, NULL);
 	char detail[1000];
 
-	if (r == NULL || request_id == NULL || db_columns(rq->db) != HEAD + ARGUMENTS)
+	if (r == NULL || request_id == NULL || db_columns(rq->db) != REFUSAL)
 		return PROB_INTERNAL;
 	if (r->problem == PROB_PRECONDITION_FAILED)
 		return r->problem;
-	refusal_detail(r, db_text(rq->db, HEAD, NULL), db_number(rq->db, HEAD + 1),
-	    db_number(rq->db, HEAD + 2), detail, sizeof(detail));
+	refusal_detail(r, db_text(rq->db, 3, NULL), db_number(rq->db, 4), db_number(rq->db, 5),
+	    detail, sizeof(detail));
 	if (r->pointer != NULL) {
 		req_fault(rq, r->pointer, "%s", detail);
 		detail[0] = '\0';
@@ -182,26 +181,28 @@ enum prob
 answer_write(struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, int status,
     const char *location)
 {
-	bool put =
-	    rq->method == METHOD_PUT; /* whose row says in the end whether it made something */
+	bool put = rq->method == METHOD_PUT; /* its row ends in whether it made something */
 	struct field f[COLUMNS_MAX];
-	const char *problem;
+	const char *head;
 	size_t len;
 	enum db_status st;
 	enum prob pr = PROB_INTERNAL;
+	bool replayed;
 
 	if ((st = db_exec(rq->db, repeatable(rq) ? DB_KEYED : DB_ONCE, rq->request_id)) != DB_OK)
 		return answer_failed(rq, st, true);
-	if (!db_row(rq->db) || db_columns(rq->db) < HEAD)
+	if (!db_row(rq->db) || (head = db_text(rq->db, 0, &len)) == NULL)
 		goto out;
-	if ((problem = db_text(rq->db, 0, &len)) != NULL) {
-		pr = write_refusal(rs, rq, refusal_named(problem, len));
-	} else if (db_columns(rq->db) == HEAD + columns + put) {
-		read_row(rq->db, f, HEAD, columns);
+	replayed = strcmp(head, "1") == 0;
+	if (!replayed && strcmp(head, "0") != 0) {
+		pr = write_refusal(rs, rq, refusal_named(head, len));
+		replayed = pr == PROB_NONE && db_number(rq->db, 2) != 0;
+	} else if (db_columns(rq->db) == 1 + columns + put) {
+		read_row(rq->db, f, 1, columns);
 		pr = write_success(rs, rq, shape, f, location);
-		rs->status = put && db_number(rq->db, HEAD + columns) != 0 ? 201 : status;
+		rs->status = put && db_number(rq->db, 1 + columns) != 0 ? 201 : status;
 	}
-	if (db_number(rq->db, 2) != 0)
+	if (replayed)
 		resp_header(rs, "Idempotency-Replayed", "true");
 out:
 	if (pr == PROB_INTERNAL)

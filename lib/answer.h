@@ -30,8 +30,8 @@ enum prob answer_list(struct req *rq, struct resp *rs, const struct page *page, 
     unsigned columns);
 
 /*
- * The row of a writing procedure (see mysql/frame.sql).  A success (NULL, NULL,
- * replayed, then `columns` of its own) through shape, with this HTTP status, and
+ * The row of a writing procedure (see mysql/frame.sql).  A success (0 or,
+ * replayed, 1; then `columns` of its own) through shape, with this HTTP status, and
  * with Location where location is not NULL (it gets the id in the first of them
  * appended); the row of a PUT has one more column, not 0: it made the resource,
  * 201.  A refusal (problem, request id, replayed, text, n, m) as its problem

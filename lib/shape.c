@@ -31,6 +31,22 @@ shape_member_text(struct jsonw *w, const char *name, const struct field *f)
 }
 
 void
+shape_member_time(struct jsonw *w, const char *name, const struct field *f)
+{
+	char t[] = "0000-00-00T00:00:00.000000Z";
+
+	jsonw_name(w, name);
+	if (f->s != NULL && f->len == sizeof(t) - 2 && f->s[10] == ' ') {
+		memcpy(t, f->s, 10);
+		memcpy(t + 11, f->s + 11, f->len - 11);
+		jsonw_text(w, t, sizeof(t) - 1);
+	} else {
+		jsonw_text(w, f->s, f->len);
+	}
+	w->broken = w->broken || f->s == NULL;
+}
+
+void
 shape_member_number(struct jsonw *w, const char *name, const struct field *f)
 {
 	jsonw_name(w, name);
@@ -77,6 +93,13 @@ shape_member_number_or_null(struct jsonw *w, const char *name, const struct fiel
 }
 
 void
+shape_member_time_or_null(struct jsonw *w, const char *name, const struct field *f)
+{
+	if (!is_null(w, name, f))
+		shape_member_time(w, name, f);
+}
+
+void
 shape_room(struct jsonw *w, const struct field *f)
 {
 	jsonw_object(w);
@@ -108,8 +131,8 @@ shape_reservation(struct jsonw *w, const struct field *f)
 	shape_room(w, &f[3]);
 	jsonw_name(w, "user");
 	shape_user(w, &f[7]);
-	shape_member_text(w, "created_at", &f[10]);
-	shape_member_text(w, "updated_at", &f[11]);
+	shape_member_time(w, "created_at", &f[10]);
+	shape_member_time(w, "updated_at", &f[11]);
 	jsonw_close(w);
 }
 

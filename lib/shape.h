@@ -31,10 +31,13 @@ void shape_account(struct jsonw *w, const struct field *f);
  * a broken answer, NULL too but for the _or_null forms. */
 void shape_member_id(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_text(struct jsonw *w, const char *name, const struct field *f);
+/* A time: RFC 3339 as it is; as SQL writes a DATETIME(6), UTC, into RFC 3339. */
+void shape_member_time(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_number(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_bool(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_id_or_null(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_text_or_null(struct jsonw *w, const char *name, const struct field *f);
+void shape_member_time_or_null(struct jsonw *w, const char *name, const struct field *f);
 void shape_member_number_or_null(struct jsonw *w, const char *name, const struct field *f);
 
 /* The 16 bytes of an id field to out; false with out unchanged where it is none. */

@@ -8,7 +8,7 @@
 --
 -- From context to keep stands the procedure's decision: it writes, or sets v_problem and what the sentence of that problem
 -- names (lib/problem.c): v_text, v_n, v_m.
--- Result: NULL, NULL, replayed and ARGS; or problem, id of the request that it was first given to, replayed, v_text, v_n, v_m.
+-- Result: replayed (0 or 1) and ARGS; or problem, id of the request that it was first given to, replayed, v_text, v_n, v_m.
 --
 -- The key is not looked up: most are new.  The decision is made and its record inserted, last of all; where there is one already,
 -- everything is undone, and that one is the answer.  So what is at hand may also meet its own traces, as where the answer to
@@ -35,15 +35,22 @@
   SET v_at = UTC_TIMESTAMP(6);
   SET @loyalty_actor = p_actor, @loyalty_request_id = p_request_id, @loyalty_at = v_at__ARGS__;
 -- @keep
-  IF p_key IS NOT NULL THEN
-    INSERT INTO idempotency (id, body, problem, request_id, text, n, m, created_at, __ARGS__)
-      VALUES (p_key, p_body, v_problem, p_request_id, v_text, v_n, v_m, v_at, __V_ARGS__);
-  END IF;
-  IF v_problem IN ('user-not-found', 'room-not-found', 'reservation-not-found', 'mail-not-found', 'points-above-price',
-      'precondition-failed') THEN
-    ROLLBACK;
-  ELSE
+  IF v_problem IS NULL THEN
+    IF p_key IS NOT NULL THEN
+      INSERT INTO idempotency (id, body, created_at, __ARGS__) VALUES (p_key, p_body, v_at, __V_ARGS__);
+    END IF;
     COMMIT;
+  ELSE
+    IF p_key IS NOT NULL THEN
+      INSERT INTO idempotency (id, body, created_at, problem, request_id, text, n, m)
+        VALUES (p_key, p_body, v_at, v_problem, p_request_id, v_text, v_n, v_m);
+    END IF;
+    IF v_problem IN ('user-not-found', 'room-not-found', 'reservation-not-found', 'mail-not-found', 'points-above-price',
+        'precondition-failed') THEN
+      ROLLBACK;
+    ELSE
+      COMMIT;
+    END IF;
   END IF;
   END;
   IF v_problem = 'duplicate' THEN
@@ -61,7 +68,7 @@
 -- @answer
   SET @loyalty_actor = NULL, @loyalty_request_id = NULL, @loyalty_at = NULL, @loyalty_reservation = NULL, @loyalty_reason = NULL;
   IF v_problem IS NULL THEN
-    SELECT NULL, NULL, v_replayed, __ARGS__;
+    SELECT v_replayed, __ARGS__;
   ELSE
     SELECT v_problem, p_request_id, v_replayed, v_text, v_n, v_m;
   END IF;

@@ -123,6 +123,19 @@ shape_null_is_null_and_an_empty_text_is_none(void)
 	one_member(shape_member_id_or_null, &bytes, "{\"a\":\"" ID "\"}");
 }
 
+static void
+shape_time_is_rfc3339_in_either_form(void)
+{
+	static const struct field sql = F("2026-11-23 21:07:00.123456"),
+				  rfc = F("2026-11-23T21:07:00.123456Z"), null = {NULL, 0};
+
+	one_member(shape_member_time, &sql, "{\"a\":\"2026-11-23T21:07:00.123456Z\"}");
+	one_member(shape_member_time, &rfc, "{\"a\":\"2026-11-23T21:07:00.123456Z\"}");
+	one_member(shape_member_time, &null, NULL);
+	one_member(shape_member_time_or_null, &null, "{\"a\":null}");
+	one_member(shape_member_time_or_null, &sql, "{\"a\":\"2026-11-23T21:07:00.123456Z\"}");
+}
+
 CU_TestInfo tests_shape[] = {
     TEST(shape_room_has_its_four_members),
     TEST(shape_user_has_its_three_members),
@@ -130,5 +143,6 @@ CU_TestInfo tests_shape[] = {
     TEST(shape_of_an_amount_that_is_no_number_is_broken),
     TEST(shape_id_takes_sixteen_bytes_and_nothing_else),
     TEST(shape_null_is_null_and_an_empty_text_is_none),
+    TEST(shape_time_is_rfc3339_in_either_form),
     CU_TEST_INFO_NULL,
 };

@@ -48,7 +48,7 @@ BEGIN
     END IF;
   END IF;
   -- @keep attempts, subject, last_error
-  -- @answer p_id, v_event, 'PENDING', v_attempts, v_subject, v_reservation, v_room, v_request_id, DATE_FORMAT(v_created, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ'), NULL, v_last_error
+  -- @answer p_id, v_event, 'PENDING', v_attempts, v_subject, v_reservation, v_room, v_request_id, v_created, v_at, NULL, v_last_error
 END$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE outbox_retry TO 'loyalty_admin'@'__HOST__';

@@ -37,7 +37,7 @@ BEGIN
     UPDATE reservation SET status = v_status, points = v_points, updated_at = v_at WHERE id = p_id;
   END IF;
   -- @keep status, points, room_name, available_amount, required_points, user_name, role
-  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, DATE_FORMAT(v_created, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ')
+  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, v_created, v_at
 END$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE reservation_approve TO 'loyalty_admin'@'__HOST__';

@@ -50,7 +50,7 @@ BEGIN
     LEAVE decide;
   END LOOP;
   -- @keep entity, status, points, room_name, available_amount, required_points, user_name, role
-  -- @answer v_entity, v_status, v_points, p_room, v_room_name, v_available_amount, v_required_points, p_user, v_user_name, v_role, DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(v_at, '%Y-%m-%dT%H:%i:%s.%fZ')
+  -- @answer v_entity, v_status, v_points, p_room, v_room_name, v_available_amount, v_required_points, p_user, v_user_name, v_role, v_at, v_at
 END$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE reservation_create TO 'loyalty_rooms'@'__HOST__';
