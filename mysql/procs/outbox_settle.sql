@@ -14,7 +14,8 @@ BEGIN
   DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
   DECLARE v_again DATETIME(6) DEFAULT IF(p_outcome = 'RETRY', v_now + INTERVAL p_delay_s SECOND, NULL);
   DECLARE v_settled INT DEFAULT 0;
-  DECLARE v_next BIGINT;
+  DECLARE v_last, v_next BIGINT;
+  DECLARE v_reservation BINARY(16);
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     ROLLBACK;
@@ -32,11 +33,13 @@ BEGIN
     WHERE id = p_id AND status = 'PENDING' AND lease_owner = p_owner;
   SET v_settled = ROW_COUNT();
   IF v_settled = 1 AND p_outcome <> 'RETRY' THEN
-    SELECT MIN(n.id) INTO v_next
-      FROM outbox o STRAIGHT_JOIN loyalty_history.reservation_history h ON h.reservation_id = o.reservation_id
-        STRAIGHT_JOIN outbox n FORCE INDEX (PRIMARY) ON n.id = h.mail_id
-      WHERE o.id = p_id AND n.status = 'PENDING';
-    IF v_next IS NOT NULL THEN
+    SELECT o.reservation_id, MAX(h.mail_id) INTO v_reservation, v_last
+      FROM outbox o STRAIGHT_JOIN loyalty_history.reservation_history h ON h.reservation_id = o.reservation_id WHERE o.id = p_id
+      GROUP BY o.reservation_id;
+    IF v_last > p_id THEN
+      SELECT MIN(o.id) INTO v_next
+        FROM loyalty_history.reservation_history h STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = h.mail_id
+        WHERE h.reservation_id = v_reservation AND o.status = 'PENDING';
       UPDATE outbox FORCE INDEX (PRIMARY) SET due_at = next_attempt_at WHERE id = v_next AND status = 'PENDING' AND due_at IS NULL;
     END IF;
   END IF;
