@@ -160,10 +160,11 @@ write_success(struct resp *rs, const struct req *rq, answer_shape *shape, const 
 static enum prob
 write_refusal(struct resp *rs, struct req *rq, const struct refusal *r)
 {
-	const char *request_id = db_text(rq->db, 1, NULL);
+	const char *request_id;
 	char detail[1000];
 
-	if (r == NULL || request_id == NULL || db_columns(rq->db) != REFUSAL)
+	if (r == NULL || db_columns(rq->db) != REFUSAL
+	    || (request_id = db_text(rq->db, 1, NULL)) == NULL)
 		return PROB_INTERNAL;
 	if (r->problem == PROB_PRECONDITION_FAILED)
 		return r->problem;
