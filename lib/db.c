@@ -864,8 +864,11 @@ bind_params(struct db *db, MYSQL_BIND *b)
 	for (i = 0; i < db->nparams; i++) {
 		struct param *p = &db->params[i];
 
+		/* to MariaDB's library no buffer is NULL, and before its first byte sql has none */
 		b[i].buffer_type = p->type;
-		b[i].buffer = p->type == MYSQL_TYPE_LONGLONG ? (void *)&p->n : db->sql.p + p->at;
+		b[i].buffer = p->type == MYSQL_TYPE_LONGLONG || db->sql.p == NULL
+				  ? (void *)&p->n
+				  : db->sql.p + p->at;
 		b[i].buffer_length = p->len;
 		b[i].length = &p->len;
 	}

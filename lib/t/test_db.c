@@ -163,6 +163,19 @@ read_thing(const char *name)
 	"' AND x <=> NULL"
 
 static void
+db_reads_with_an_empty_argument_that_is_not_null(void)
+{
+	BEGIN(3000, {.kind = FAKE_ROWS, .columns = 1});
+	db_select(db, thing_list, "SELECT a FROM thing WHERE id > ? LIMIT ?");
+	db_bytes(db, "", 0);
+	db_int(db, 5);
+	CHECK(db_exec(db, DB_READ, "req-1") == DB_OK, "%s", db_reason(db));
+	CHECK_TEXT("the first of a connection", fakedb_text(0), strlen(fakedb_text(0)),
+	    "SELECT a FROM thing WHERE id > X'' LIMIT 5");
+	end();
+}
+
+static void
 db_reads_with_a_statement_that_is_prepared_once(void)
 {
 	static const char *const values[] = {"abc", NULL, "-42", "", "9007199254740993", "x"};
@@ -921,6 +934,7 @@ CU_TestInfo tests_db_in_two_steps[] = {
 CU_TestInfo tests_db[] = {
     TEST(db_sends_arguments_as_literals),
     TEST(db_free_accepts_null_and_open_results),
+    TEST(db_reads_with_an_empty_argument_that_is_not_null),
     TEST(db_reads_with_a_statement_that_is_prepared_once),
     TEST(db_prepares_anew_on_another_connection_and_where_the_server_asks_for_it),
     TEST(db_tells_what_a_read_came_to),
