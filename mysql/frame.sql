@@ -5,6 +5,8 @@
 -- keep     the record under the Idempotency-Key, and COMMIT.  ARGS: columns of the record that the answer is made from;
 --          what the request's path and body tell, and what never changes, needs none.
 -- answer   the result, one row.  ARGS: the columns of a success.
+-- mail_names  (of those that read mails) what room and guest were called at the event of m, a row of outbox_mail; where the history
+--          begins later (a clock was set back), the first name.
 --
 -- From context to keep stands the procedure's decision: it writes, or sets v_problem and what the sentence of that problem
 -- names (lib/problem.c): v_text, v_n, v_m.
@@ -88,3 +90,14 @@
 -- @room
     SELECT name, available_amount, required_points INTO v_room_name, v_available_amount, v_required_points
       FROM room WHERE id = v_room;
+-- @mail_names
+        COALESCE(m.to_name,
+          (SELECT t.to_name FROM loyalty_history.room_history t FORCE INDEX (room_history_room)
+            WHERE t.room_id = m.room_id AND t.changed_at <= m.created_at ORDER BY t.changed_at DESC, t.id DESC LIMIT 1),
+          (SELECT t.to_name FROM loyalty_history.room_history t FORCE INDEX (room_history_room)
+            WHERE t.room_id = m.room_id ORDER BY t.changed_at, t.id LIMIT 1)) AS room_name,
+        COALESCE(
+          (SELECT t.to_name FROM loyalty_history.user_history t FORCE INDEX (user_history_user)
+            WHERE t.user_id = m.user_id AND t.changed_at <= m.created_at ORDER BY t.changed_at DESC, t.id DESC LIMIT 1),
+          (SELECT t.to_name FROM loyalty_history.user_history t FORCE INDEX (user_history_user)
+            WHERE t.user_id = m.user_id ORDER BY t.changed_at, t.id LIMIT 1)) AS user_name

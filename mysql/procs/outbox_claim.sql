@@ -33,16 +33,7 @@ BEGIN
       GREATEST(0, TIMESTAMPDIFF(SECOND, COALESCE(o.queued_at, o.created_at), v_now)) AS age_s, o.recipients
     FROM (SELECT m.id, m.event, m.reservation_id, m.room_id, m.user_id, m.from_status, m.to_status, m.points, m.detail, m.actor, m.request_id,
         m.created_at, m.total_amount, m.available_amount, m.required_points, m.archived, m.bonus_points,
-        COALESCE(
-          (SELECT t.to_name FROM loyalty_history.room_history t FORCE INDEX (room_history_room)
-            WHERE m.event = 'reservation' AND t.room_id = m.room_id AND t.changed_at = m.created_at ORDER BY t.id DESC LIMIT 1),
-          (SELECT IF(t.changed_at <= m.created_at, t.to_name, NULL) FROM loyalty_history.room_history t FORCE INDEX (room_history_room)
-            WHERE m.event = 'reservation' AND t.room_id = m.room_id ORDER BY t.changed_at DESC, t.id DESC LIMIT 1),
-          m.room_name) AS room_name,
-        COALESCE(
-          (SELECT t.to_name FROM loyalty_history.user_history t FORCE INDEX (user_history_user)
-            WHERE t.user_id = m.user_id AND t.changed_at <= m.created_at ORDER BY t.changed_at DESC, t.id DESC LIMIT 1),
-          m.user_name) AS user_name
+        -- @mail_names
       FROM JSON_TABLE(COALESCE(v_ids, '[]'), '$[*]' COLUMNS (id BIGINT PATH '$')) claimed
         STRAIGHT_JOIN outbox_mail m ON m.id = claimed.id LIMIT 18446744073709551615) n
       STRAIGHT_JOIN outbox o FORCE INDEX (PRIMARY) ON o.id = n.id

@@ -4,20 +4,26 @@ DELIMITER $$
 CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_list(p_status VARCHAR(8), p_before BIGINT, p_limit INT)
   READS SQL DATA
 IF p_status IS NULL THEN
-  SELECT m.id, m.event, m.status, m.attempts, outbox_subject(m.event, m.room_name, m.user_name, m.from_status, m.detail),
-      m.reservation_id, m.room_id, m.request_id, DATE_FORMAT(m.created_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
-      DATE_FORMAT(m.next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(m.sent_at, '%Y-%m-%dT%H:%i:%s.%fZ'), m.last_error
-    FROM (SELECT id FROM outbox FORCE INDEX (PRIMARY) WHERE id < p_before ORDER BY id DESC LIMIT p_limit) page
-      STRAIGHT_JOIN outbox_mail m ON m.id = page.id
-    ORDER BY page.id DESC;
+  SELECT n.id, n.event, n.status, n.attempts, outbox_subject(n.event, n.room_name, n.user_name, n.from_status, n.detail),
+      n.reservation_id, n.room_id, n.request_id, DATE_FORMAT(n.created_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+      DATE_FORMAT(n.next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(n.sent_at, '%Y-%m-%dT%H:%i:%s.%fZ'), n.last_error
+    FROM (SELECT m.id, m.event, m.status, m.attempts, m.from_status, m.detail, m.reservation_id, m.room_id, m.request_id, m.created_at,
+        m.next_attempt_at, m.sent_at, m.last_error,
+        -- @mail_names
+      FROM (SELECT id FROM outbox FORCE INDEX (PRIMARY) WHERE id < p_before ORDER BY id DESC LIMIT p_limit) page
+        STRAIGHT_JOIN outbox_mail m ON m.id = page.id LIMIT 18446744073709551615) n
+    ORDER BY n.id DESC;
 ELSE
-  SELECT m.id, m.event, m.status, m.attempts, outbox_subject(m.event, m.room_name, m.user_name, m.from_status, m.detail),
-      m.reservation_id, m.room_id, m.request_id, DATE_FORMAT(m.created_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
-      DATE_FORMAT(m.next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(m.sent_at, '%Y-%m-%dT%H:%i:%s.%fZ'), m.last_error
-    FROM (SELECT id FROM outbox FORCE INDEX (outbox_status) WHERE status = p_status AND id < p_before
-        ORDER BY id DESC LIMIT p_limit) page
-      STRAIGHT_JOIN outbox_mail m ON m.id = page.id
-    ORDER BY page.id DESC;
+  SELECT n.id, n.event, n.status, n.attempts, outbox_subject(n.event, n.room_name, n.user_name, n.from_status, n.detail),
+      n.reservation_id, n.room_id, n.request_id, DATE_FORMAT(n.created_at, '%Y-%m-%dT%H:%i:%s.%fZ'),
+      DATE_FORMAT(n.next_attempt_at, '%Y-%m-%dT%H:%i:%s.%fZ'), DATE_FORMAT(n.sent_at, '%Y-%m-%dT%H:%i:%s.%fZ'), n.last_error
+    FROM (SELECT m.id, m.event, m.status, m.attempts, m.from_status, m.detail, m.reservation_id, m.room_id, m.request_id, m.created_at,
+        m.next_attempt_at, m.sent_at, m.last_error,
+        -- @mail_names
+      FROM (SELECT id FROM outbox FORCE INDEX (outbox_status) WHERE status = p_status AND id < p_before
+          ORDER BY id DESC LIMIT p_limit) page
+        STRAIGHT_JOIN outbox_mail m ON m.id = page.id LIMIT 18446744073709551615) n
+    ORDER BY n.id DESC;
 END IF$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE outbox_list TO 'loyalty_admin'@'__HOST__';

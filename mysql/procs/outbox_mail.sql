@@ -1,32 +1,12 @@
--- What the mails of the outbox say: a row for each, made from the history row of its change.  Names are those at the event,
--- amounts, price and balance those of now.  A mail whose history row is gone has no request id and no name.
+-- What the mails of the outbox say: a row for each, made from the history row of its change.  Amounts, price and balance are those
+-- of now; the names at the event are added by who reads (mail_names in frame.sql), for a view with subqueries is not merged.
+-- to_name: of a room's mail, the room's.  A mail whose history row is gone has no request id and no name.
 -- Merged into the statement that names it, so what it costs is what the rows cost that are asked for.
 DROP FUNCTION IF EXISTS room_name_at;
 DROP FUNCTION IF EXISTS user_name_at;
-DELIMITER $$
--- The name then; where the history begins later (a clock was set back), the first.
-CREATE DEFINER = 'loyalty_definer'@'localhost' FUNCTION room_name_at(p_room BINARY(16), p_at DATETIME(6))
-  RETURNS VARCHAR(200) CHARSET utf8mb4 COLLATE utf8mb4_bin
-  READS SQL DATA
-  RETURN COALESCE(
-    (SELECT to_name FROM loyalty_history.room_history FORCE INDEX (room_history_room)
-      WHERE room_id = p_room AND changed_at <= p_at ORDER BY changed_at DESC, id DESC LIMIT 1),
-    (SELECT to_name FROM loyalty_history.room_history FORCE INDEX (room_history_room)
-      WHERE room_id = p_room ORDER BY changed_at, id LIMIT 1))$$
-
-CREATE DEFINER = 'loyalty_definer'@'localhost' FUNCTION user_name_at(p_user BINARY(16), p_at DATETIME(6))
-  RETURNS VARCHAR(200) CHARSET utf8mb4 COLLATE utf8mb4_bin
-  READS SQL DATA
-  RETURN COALESCE(
-    (SELECT to_name FROM loyalty_history.user_history FORCE INDEX (user_history_user)
-      WHERE user_id = p_user AND changed_at <= p_at ORDER BY changed_at DESC, id DESC LIMIT 1),
-    (SELECT to_name FROM loyalty_history.user_history FORCE INDEX (user_history_user)
-      WHERE user_id = p_user ORDER BY changed_at, id LIMIT 1))$$
-DELIMITER ;
 CREATE OR REPLACE ALGORITHM = MERGE DEFINER = 'loyalty_definer'@'localhost' SQL SECURITY DEFINER VIEW outbox_mail AS
   SELECT o.id, o.event, o.status, o.attempts, o.reservation_id, o.room_id, h.user_id, h.from_status, h.to_status, h.points,
-      IF(o.event = 'room', s.to_name, room_name_at(h.room_id, o.created_at)) AS room_name,
-      user_name_at(h.user_id, o.created_at) AS user_name,
+      s.to_name,
       IF(o.event = 'reservation', h.reason, IF(s.from_total IS NULL, 'new room', CONCAT_WS(', ',
         CASE WHEN s.to_archived > s.from_archived THEN 'archived' WHEN s.to_archived < s.from_archived THEN 'brought back' END,
         IF(s.to_total <> s.from_total, CONCAT('total ', s.from_total, ' to ', s.to_total), NULL)))) AS detail,

@@ -26,9 +26,12 @@ BEGIN
   SELECT reservation_id INTO v_reservation FROM outbox WHERE id = p_id;
   SELECT id INTO v_reservation FROM reservation WHERE id = v_reservation FOR UPDATE;
   SELECT status INTO v_status FROM outbox WHERE id = p_id FOR UPDATE;
-  SELECT event, attempts, outbox_subject(event, room_name, user_name, from_status, detail), room_id, request_id, created_at, last_error
+  SELECT n.event, n.attempts, outbox_subject(n.event, n.room_name, n.user_name, n.from_status, n.detail), n.room_id, n.request_id, n.created_at,
+      n.last_error
     INTO v_event, v_attempts, v_subject, v_room, v_request_id, v_created, v_last_error
-    FROM outbox_mail WHERE id = p_id;
+    FROM (SELECT m.event, m.attempts, m.from_status, m.detail, m.room_id, m.request_id, m.created_at, m.last_error,
+        -- @mail_names
+      FROM outbox_mail m WHERE m.id = p_id) n;
   -- @context
   IF v_status IS NULL THEN
     SET v_problem = 'mail-not-found';

@@ -29,8 +29,9 @@ def test_a_backup_is_restored_into_another_system_and_into_its_own(stack, new_st
     other.room(name="of the other system")
 
     # what can't be whole is refused before anything is touched
+    version = int((TOP / "mysql" / "VERSION").read_text())
     with other.unchanged():
-        for bad in (dump[:len(dump) // 2], b"", dump.replace(b"USE `loyalty_history`;", b""), dump.replace(b"(1,2)", b"(1,1000)")):
+        for bad in (dump[:len(dump) // 2], b"", dump.replace(b"USE `loyalty_history`;", b""), dump.replace(b"(1,%d)" % version, b"(1,1000)")):
             status, _, told = run(other, "restore", stdin=bad)
             assert status != 0 and "nothing was changed" in told, told
         assert other.api.get("/readyz", key=None).status == 200
