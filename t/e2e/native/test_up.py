@@ -73,6 +73,7 @@ def test_another_port_that_is_taken_is_refused_before_anything_changes(own):
 def certificate(own, kind, days=90):
     """A new certificate with a new key, as somebody else makes them."""
     folder = own.var / "secrets"
+    (folder / "tls.key").unlink()  # which its owner may not write to
     subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", str(days), "-subj", "/CN=localhost",
                     "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")],
                    check=True, stderr=subprocess.DEVNULL)
@@ -94,6 +95,7 @@ def test_a_key_that_is_not_the_certificates_is_refused_and_all_stays(own, kind):
     key = own.var / "secrets" / "tls.key"
     good, before = key.read_bytes(), parts(own)
     more = ["-algorithm", "RSA"] if kind == "rsa" else ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    key.unlink()
     subprocess.run(["openssl", "genpkey", *more, "-out", str(key)], check=True, stderr=subprocess.DEVNULL)
     try:
         for command in (["up"], ["keys"], ["restart", "nginx"]):
@@ -103,7 +105,9 @@ def test_a_key_that_is_not_the_certificates_is_refused_and_all_stays(own, kind):
             assert console_reaches_the_gateway(own)
         assert parts(own) == before
     finally:
+        key.unlink()
         key.write_bytes(good)
+        key.chmod(0o400)
     own.native("up")
     assert parts(own) == before
 
