@@ -50,8 +50,13 @@ AUDIT = {"ok": False, "checks": [{"name": "stock", "ok": False, "checked": 5, "v
 TEXT = {**EVERY, "Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"}
 
 
+TITLES = {schema["properties"]["type"]["const"]: schema["properties"]["title"]
+          for name, schema in yaml.safe_load(YAML.read_text())["components"]["schemas"].items() if name.endswith("Problem") and "properties" in schema}
+
+
 def problem(name, status, **more):
-    return {"type": f"/problems/{name}", "title": "T", "status": status, "detail": "D", "request_id": "t-1", **more}
+    title = TITLES["/problems/" + name]
+    return {"type": f"/problems/{name}", "title": title.get("const") or title["enum"][0], "status": status, "detail": "D", "request_id": "t-1", **more}
 
 
 def less(headers, name):
