@@ -13,7 +13,7 @@ from stack import TOP
 
 NAMES = sorted(p["properties"]["type"]["const"].rpartition("/")[2] for name, p in
                yaml.safe_load((TOP / "docs" / "openapi.yaml").read_text())["components"]["schemas"].items() if name.endswith("Problem") and "properties" in p)
-PAGES = {"/docs/": "text/html; charset=utf-8", "/docs/style.css": "text/css; charset=utf-8",
+PAGES = {"/docs/": "text/html; charset=utf-8", "/docs/guide": "text/html; charset=utf-8", "/docs/style.css": "text/css; charset=utf-8",
          "/openapi.yaml": "application/yaml", "/openapi.json": "application/json",
          **{f"/problems/{name}": "text/html; charset=utf-8" for name in NAMES}}
 
