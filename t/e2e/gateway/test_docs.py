@@ -41,6 +41,11 @@ def test_page_is_served_without_a_key(api, path):
     assert api.get(path, key="public", check=False).body == a.body
 
 
+def test_slash_may_be_left_out(api):
+    a = page(api, "/docs")
+    assert (a.status, a.header("Location")) == (301, "/docs/") and a.header("X-Request-Id"), a
+
+
 def test_pages_are_compressed_on_request(api):
     whole, small = page(api, "/docs/"), page(api, "/docs/", headers=[("Accept-Encoding", "gzip")])
     assert small.header("Content-Encoding") == "gzip" and "Accept-Encoding" in small.header("Vary")
