@@ -373,13 +373,14 @@ def test_completion_in_a_shell():
 
 
 def test_up_and_its_settings_do_not_mind_the_tools_own(stack):
-    """Who has LOYALTY_URL in the shell can still start a system; and is told of the tool."""
+    """Who has LOYALTY_URL in the shell can still start a system; and is told of the tool and of the documentation."""
     text = stack.native("up", env={"LOYALTY_URL": "https://localhost:1", "LOYALTY_CA": "/x", "LOYALTY_KEY_FILE": "/x"})
     assert "no program" not in text
     line = next(line for line in stack.native("try").splitlines() if line.strip().endswith(" rooms"))
     done = subprocess.run(line, shell=True, cwd=TOP, capture_output=True, text=True, timeout=60,
                           env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"})
     assert done.returncode == 0, done.stderr
+    assert f"{stack.base}/docs/" in stack.native("try").split()
 
 
 # -- loyalty-audit ------------------------------------------------------------------------------------
