@@ -13,6 +13,7 @@
 #include "buf.h"
 #include "conf.h"
 #include "db.h"
+#include "hex.h"
 #include "log.h"
 #include "schema_version.h"
 
@@ -275,21 +276,12 @@ db_int(struct db *db, long long n)
 void
 db_bytes(struct db *db, const void *p, size_t n)
 {
-	static const char digit[] = "0123456789abcdef";
-	const unsigned char *b = p;
-	size_t i;
-
 	if (bind(db, MYSQL_TYPE_BLOB, 0, p, n))
 		return;
 	next_arg(db);
 	buf_str(&db->sql, "X'");
 	if (buf_reserve(&db->sql, 2 * n)) {
-		char *out = db->sql.p + db->sql.len;
-
-		for (i = 0; i < n; i++) {
-			*out++ = digit[b[i] >> 4];
-			*out++ = digit[b[i] & 15];
-		}
+		hex_text(db->sql.p + db->sql.len, p, n);
 		db->sql.len += 2 * n;
 	}
 	buf_str(&db->sql, "'");

@@ -2,6 +2,7 @@
 
 #include "etag.h"
 #include "hash.h"
+#include "hex.h"
 #include "req.h"
 
 #define IF_MATCH "HTTP_IF_MATCH"
@@ -10,16 +11,11 @@
 void
 etag_of(char out[ETAG_SIZE], const void *p, size_t len)
 {
-	static const char digit[] = "0123456789abcdef";
 	uint8_t h[HASH_SIZE];
-	size_t i;
 
 	hash_sha256(h, p, len);
 	*out++ = '"';
-	for (i = 0; i < (ETAG_SIZE - 3) / 2; i++) {
-		*out++ = digit[h[i] >> 4];
-		*out++ = digit[h[i] & 15];
-	}
+	out = hex_text(out, h, (ETAG_SIZE - 3) / 2);
 	*out++ = '"';
 	*out = '\0';
 }

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "hex.h"
 #include "json.h"
 #include "text.h"
 
@@ -48,18 +49,15 @@ next_is(struct scan *s, char c)
 static bool
 scan_hex4(struct scan *s, uint32_t *v)
 {
-	int i;
+	int i, digit;
 
 	*v = 0;
 	for (i = 0; i < 4; i++, s->p++) {
 		if (s->p == s->end)
 			return fail(s, "the text ends inside a string");
-		if (*s->p >= '0' && *s->p <= '9')
-			*v = *v << 4 | (uint32_t)(*s->p - '0');
-		else if ((*s->p | 0x20) >= 'a' && (*s->p | 0x20) <= 'f')
-			*v = *v << 4 | (uint32_t)((*s->p | 0x20) - 'a' + 10);
-		else
+		if ((digit = hex_value(*s->p)) < 0)
 			return fail(s, "\\u needs four hexadecimal digits");
+		*v = *v << 4 | (uint32_t)digit;
 	}
 	return true;
 }

@@ -1,3 +1,4 @@
+#include "hex.h"
 #include "text.h"
 
 size_t
@@ -81,15 +82,6 @@ text_fault(enum text_kind kind, const char *s, size_t len, size_t max)
 	return NULL;
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Undo percent-encoding; plus: what a '+' stands for. */
 static long
 decode(char *out, const char *s, size_t len, char plus)
@@ -104,7 +96,7 @@ decode(char *out, const char *s, size_t len, char plus)
 			out[n++] = s[i] == '+' ? plus : s[i];
 			continue;
 		}
-		if (len - i < 3 || (hi = hex(s[i + 1])) < 0 || (lo = hex(s[i + 2])) < 0)
+		if (len - i < 3 || (hi = hex_value(s[i + 1])) < 0 || (lo = hex_value(s[i + 2])) < 0)
 			return -1;
 		out[n++] = (char)(hi << 4 | lo);
 		i += 2;

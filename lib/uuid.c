@@ -3,19 +3,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "hex.h"
 #include "uuid.h"
-
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 bool
 uuid_parse(struct uuid *u, const char *s, size_t len)
@@ -33,7 +22,7 @@ uuid_parse(struct uuid *u, const char *s, size_t len)
 				return false;
 			continue;
 		}
-		if ((hi = hex(s[i])) < 0 || (lo = hex(s[i + 1])) < 0)
+		if ((hi = hex_value(s[i])) < 0 || (lo = hex_value(s[i + 1])) < 0)
 			return false;
 		v.b[n++] = (uint8_t)(hi << 4 | lo);
 		i += 2;
@@ -45,14 +34,13 @@ uuid_parse(struct uuid *u, const char *s, size_t len)
 void
 uuid_text(char *out, const uint8_t b[16])
 {
-	static const char digit[] = "0123456789abcdef";
+	static const size_t group[] = {4, 2, 2, 2, 6};
 	size_t i;
 
-	for (i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
+	for (i = 0; i < 5; b += group[i++]) {
+		if (i > 0)
 			*out++ = '-';
-		*out++ = digit[b[i] >> 4];
-		*out++ = digit[b[i] & 15];
+		out = hex_text(out, b, group[i]);
 	}
 }
 
