@@ -188,7 +188,7 @@ def test_401_comes_before_404_405_413_415_and_400(stack, api):
 
 def test_outside_v1_there_is_nothing_with_or_without_a_key(api):
     for target in ("/", "/v1", "/v2/rooms", "/index.html", "/.git/config", "/nginx_status", "/.problem", "/.problem/method",
-                   "/.refused/unauthorized", "/.ready/points", "/.probe-options", "/problems/not-found", "/admin", "/v1x/rooms"):
+                   "/.refused/unauthorized", "/.ready/points", "/.probe-options", "/problems/nothing", "/admin", "/v1x/rooms"):
         for key in (None, "public", "restricted"):
             api.get(target, key=key).is_problem(404, "not-found")
 
