@@ -1,4 +1,5 @@
 #include "answer.h"
+#include "body.h"
 #include "routes.h"
 #include "stock.h"
 
@@ -9,20 +10,15 @@
 enum prob
 reservation_approve(struct req *rq, struct resp *rs)
 {
-	static const char *const names[] = {"points", NULL};
-	struct json_object *in;
 	int64_t points = -1;
+	struct body b;
 	enum prob pr;
 
-	if ((pr = req_json_object(rq, false, &in)) != PROB_NONE)
+	if ((pr = body_begin(&b, rq, false)) != PROB_NONE)
 		return pr;
-	if (in != NULL) {
-		if (req_json_has(in, "points"))
-			req_json_int(rq, in, "points", "/points", 0, PRICE_MAX, &points);
-		req_json_only(rq, in, "", names);
-	}
-	if (rq->nfaults > 0)
-		return PROB_VALIDATION;
+	body_int(&b, "points", 0, PRICE_MAX, &points);
+	if ((pr = body_end(&b)) != PROB_NONE)
+		return pr;
 	req_call(rq, "reservation_approve");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	if (points >= 0)

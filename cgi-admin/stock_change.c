@@ -1,7 +1,7 @@
 #include "answer.h"
+#include "body.h"
 #include "routes.h"
 #include "stock.h"
-#include "text.h"
 
 /* What to change; -1 and NULL: leave it. */
 struct stock_change_in {
@@ -13,27 +13,18 @@ struct stock_change_in {
 static enum prob
 parse(struct req *rq, struct stock_change_in *c)
 {
-	static const char *const names[] = {
-	    "name", "total_amount", "required_points", "archived", NULL};
-	struct json_object *in;
-	bool archived = false;
+	bool archived;
+	struct body b;
 	enum prob pr;
 
-	if ((pr = req_json_object(rq, false, &in)) != PROB_NONE || in == NULL)
+	if ((pr = body_begin(&b, rq, false)) != PROB_NONE)
 		return pr;
-	if (req_json_has(in, "name"))
-		req_json_text(rq, in, "name", "/name", TEXT_NAME, &c->name, &c->name_len);
-	if (req_json_has(in, "total_amount"))
-		req_json_int(rq, in, "total_amount", "/total_amount", 0, AMOUNT_MAX, &c->total);
-	if (req_json_has(in, "required_points"))
-		req_json_int(
-		    rq, in, "required_points", "/required_points", 0, PRICE_MAX, &c->price);
-	if (req_json_has(in, "archived")) {
-		req_json_bool(rq, in, "archived", "/archived", &archived);
+	body_text(&b, "name", TEXT_NAME, &c->name, &c->name_len);
+	body_int(&b, "total_amount", 0, AMOUNT_MAX, &c->total);
+	body_int(&b, "required_points", 0, PRICE_MAX, &c->price);
+	if (body_bool(&b, "archived", &archived))
 		c->archived = archived;
-	}
-	req_json_only(rq, in, "", names);
-	return rq->nfaults > 0 ? PROB_VALIDATION : PROB_NONE;
+	return body_end(&b);
 }
 
 static void

@@ -1,7 +1,7 @@
 #include "answer.h"
+#include "body.h"
 #include "routes.h"
 #include "stock.h"
-#include "text.h"
 
 struct stock_in {
 	struct uuid id;
@@ -13,21 +13,18 @@ struct stock_in {
 static enum prob
 parse(struct req *rq, struct stock_in *s)
 {
-	static const char *const names[] = {"id", "name", "total_amount", "required_points", NULL};
-	struct json_object *in;
+	struct body b;
 	enum prob pr;
 
-	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
+	if ((pr = body_begin(&b, rq, true)) != PROB_NONE)
 		return pr;
-	req_json_text(rq, in, "name", "/name", TEXT_NAME, &s->name, &s->name_len);
-	req_json_int(rq, in, "total_amount", "/total_amount", 0, AMOUNT_MAX, &s->total);
-	req_json_int(rq, in, "required_points", "/required_points", 0, PRICE_MAX, &s->price);
-	if (req_json_has(in, "id"))
-		req_json_uuid(rq, in, "id", "/id", &s->id);
-	else if (!uuid_v7(&s->id))
+	body_text(&b, "name", TEXT_NAME, &s->name, &s->name_len);
+	body_int(&b, "total_amount", 0, AMOUNT_MAX, &s->total);
+	body_int(&b, "required_points", 0, PRICE_MAX, &s->price);
+	b.optional = true;
+	if (!body_uuid(&b, "id", &s->id) && !uuid_v7(&s->id))
 		return PROB_INTERNAL;
-	req_json_only(rq, in, "", names);
-	return rq->nfaults > 0 ? PROB_VALIDATION : PROB_NONE;
+	return body_end(&b);
 }
 
 /* A new room, all units available.  201 with Location; 409 room-exists. */

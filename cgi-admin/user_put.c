@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "answer.h"
+#include "body.h"
 #include "routes.h"
-#include "text.h"
 #include "user.h"
 
 struct user_in {
@@ -28,19 +28,17 @@ call(struct req *rq, const void *in)
 enum prob
 user_put(struct req *rq, struct resp *rs)
 {
-	static const char *const names[] = {"name", "role", NULL};
 	static const struct change change = {
 	    user_read, shape_account, SHAPE_ACCOUNT, PROB_NONE, call};
 	struct user_in u = {.name = "", .role = ""};
-	struct json_object *in;
+	struct body b;
 	enum prob pr;
 
-	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
+	if ((pr = body_begin(&b, rq, true)) != PROB_NONE)
 		return pr;
-	req_json_text(rq, in, "name", "/name", TEXT_NAME, &u.name, &u.name_len);
-	req_json_role(rq, in, "role", "/role", &u.role);
-	req_json_only(rq, in, "", names);
-	if (rq->nfaults > 0)
-		return PROB_VALIDATION;
+	body_text(&b, "name", TEXT_NAME, &u.name, &u.name_len);
+	body_role(&b, "role", &u.role);
+	if ((pr = body_end(&b)) != PROB_NONE)
+		return pr;
 	return answer_change(rq, rs, &change, &u);
 }

@@ -1,7 +1,7 @@
 #include "answer.h"
+#include "body.h"
 #include "jsonw.h"
 #include "routes.h"
-#include "text.h"
 
 #define AMOUNT_MAX 1000000000
 
@@ -19,20 +19,15 @@ shape(struct jsonw *w, const struct field *f)
 static enum prob
 parse(struct req *rq, int64_t *amount, const char **reason, size_t *len)
 {
-	static const char *const names[] = {"amount", "reason", NULL};
-	struct json_object *in;
+	struct body b;
 	enum prob pr;
-	int64_t n = 1;
 
-	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
+	if ((pr = body_begin(&b, rq, true)) != PROB_NONE)
 		return pr;
-	req_json_int(rq, in, "amount", "/amount", -AMOUNT_MAX, AMOUNT_MAX, &n);
-	if (n == 0)
-		req_fault(rq, "/amount", "must not be 0");
-	req_json_text(rq, in, "reason", "/reason", TEXT_REASON, reason, len);
-	req_json_only(rq, in, "", names);
-	*amount = n;
-	return rq->nfaults > 0 ? PROB_VALIDATION : PROB_NONE;
+	if (body_int(&b, "amount", -AMOUNT_MAX, AMOUNT_MAX, amount) && *amount == 0)
+		body_fault(&b, "must not be 0");
+	body_text(&b, "reason", TEXT_REASON, reason, len);
+	return body_end(&b);
 }
 
 /*
@@ -43,7 +38,7 @@ enum prob
 points_adjust(struct req *rq, struct resp *rs)
 {
 	const char *reason = "";
-	int64_t amount;
+	int64_t amount = 0;
 	size_t len = 0;
 	enum prob pr;
 

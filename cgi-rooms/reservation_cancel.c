@@ -1,4 +1,5 @@
 #include "answer.h"
+#include "body.h"
 #include "routes.h"
 
 /*
@@ -9,16 +10,10 @@
 enum prob
 reservation_cancel(struct req *rq, struct resp *rs)
 {
-	static const char *const names[] = {NULL};
-	struct json_object *in;
 	enum prob pr;
 
-	if ((pr = req_json_object(rq, false, &in)) != PROB_NONE)
+	if ((pr = body_none(rq)) != PROB_NONE)
 		return pr;
-	if (in != NULL)
-		req_json_only(rq, in, "", names);
-	if (rq->nfaults > 0)
-		return PROB_VALIDATION;
 	req_call(rq, "reservation_cancel");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 200, NULL);

@@ -1,19 +1,18 @@
 #include "answer.h"
+#include "body.h"
 #include "routes.h"
 
 static enum prob
 parse(struct req *rq, struct uuid *room, struct uuid *user)
 {
-	static const char *const names[] = {"room_id", "user", NULL};
-	struct json_object *in;
+	struct body b;
 	enum prob pr;
 
-	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
+	if ((pr = body_begin(&b, rq, true)) != PROB_NONE)
 		return pr;
-	req_json_uuid(rq, in, "room_id", "/room_id", room);
-	req_json_user(rq, in, user);
-	req_json_only(rq, in, "", names);
-	return rq->nfaults > 0 ? PROB_VALIDATION : PROB_NONE;
+	body_uuid(&b, "room_id", room);
+	body_user(&b, "user", user);
+	return body_end(&b);
 }
 
 /*

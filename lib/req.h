@@ -108,35 +108,6 @@ void req_fault_header(struct req *rq, const char *name, const char *fmt, ...)
  */
 bool req_tells_key(const struct req *rq, const char *s, size_t len);
 
-/*
- * Members of the body.  Each notes a fault and leaves *out unchanged where
- * the member is missing or not as it should be; handlers read all, then ask
- * req_faulty, so that a client hears of everything at once.
- */
-void req_json_uuid(struct req *rq, struct json_object *in, const char *name, const char *pointer,
-    struct uuid *out);
-void req_json_int(struct req *rq, struct json_object *in, const char *name, const char *pointer,
-    int64_t min, int64_t max, int64_t *out);
-/* UTF-8 text of 1 to 200 characters; *out lives as long as the body.  kind: enum text_kind */
-void req_json_text(struct req *rq, struct json_object *in, const char *name, const char *pointer,
-    int kind, const char **out, size_t *len);
-void req_json_bool(
-    struct req *rq, struct json_object *in, const char *name, const char *pointer, bool *out);
-/* Is the member there? */
-bool req_json_has(struct json_object *in, const char *name);
-/* "USER" or "ADMIN"; *out lives as long as the body. */
-void req_json_role(struct req *rq, struct json_object *in, const char *name, const char *pointer,
-    const char **out);
-/* {"id","name","role"}: only id is required; name and role are checked for form. */
-void req_json_user(struct req *rq, struct json_object *in, struct uuid *out);
-/* Faults for members that are not in names (NULL-terminated). */
-void req_json_only(
-    struct req *rq, struct json_object *in, const char *pointer, const char *const *names);
-
-/* The body as an object: PROB_NONE; PROB_MALFORMED_JSON where there is none
- * though one is required; PROB_VALIDATION where it is something else. */
-enum prob req_json_object(struct req *rq, bool required, struct json_object **out);
-
 /* Call a writing procedure: the arguments that all of them begin with. */
 void req_call(struct req *rq, const char *procedure);
 

@@ -3,9 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "answer.h"
+#include "body.h"
 #include "etag.h"
-#include "json.h"
 #include "jsonw.h"
 #include "log.h"
 #include "ready.h"
@@ -301,79 +300,7 @@ read_query(struct req *rq, const char *raw, const char *names)
 	qsort(rq->query, rq->nquery, sizeof(rq->query[0]), by_name);
 }
 
-/* ---- the body ---- */
-
-/* The name of a charset, quoted or not, of which a JSON text in UTF-8 may say that it is in. */
-static bool
-is_utf8(const char *s, size_t len)
-{
-	static const char *const names[] = {"utf-8", "utf8", "us-ascii"};
-	size_t i;
-
-	if (len >= 2 && s[0] == '"' && s[len - 1] == '"') {
-		s++;
-		len -= 2;
-	}
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strlen(names[i]) == len && strncasecmp(s, names[i], len) == 0)
-			return true;
-	return false;
-}
-
-/* The end of a parameter's value, a token or a quoted string (RFC 9110, 5.6.4); NULL: it has none.
- */
-static const char *
-value_end(const char *s)
-{
-	if (*s != '"')
-		return s + strcspn(s, "; \t");
-	for (s++; *s != '\0' && *s != '"'; s++)
-		if (*s == '\\' && s[1] != '\0')
-			s++;
-	return *s == '"' ? s + 1 : NULL;
-}
-
-/* application/json, in UTF-8; what other parameters say is ignored (RFC 9110, 8.3). */
-static bool
-is_json(const char *type)
-{
-	static const char json[] = "application/json";
-	const char *p, *name, *end;
-	size_t n;
-
-	if (type == NULL || strncasecmp(type, json, sizeof(json) - 1) != 0)
-		return false;
-	for (p = type + sizeof(json) - 1; *(p += strspn(p, " \t")) != '\0'; p = end) {
-		if (*p++ != ';')
-			return false;
-		name = p += strspn(p, " \t");
-		n = strcspn(p, "=; \t");
-		end = p += n;
-		if (*p == '=' && (end = value_end(p + 1)) == NULL)
-			return false;
-		if (n == 7 && strncasecmp(name, "charset", n) == 0
-		    && (*p != '=' || !is_utf8(p + 1, (size_t)(end - p - 1))))
-			return false;
-	}
-	return true;
-}
-
-static enum prob
-read_body(struct req *rq)
-{
-	const char *encoding = req_param(rq, "HTTP_CONTENT_ENCODING", NULL), *why;
-
-	if (rq->body_len == 0)
-		return PROB_NONE;
-	if (!is_json(req_param(rq, "CONTENT_TYPE", NULL))
-	    || (encoding != NULL && *encoding != '\0' && strcasecmp(encoding, "identity") != 0))
-		return PROB_UNSUPPORTED_MEDIA_TYPE;
-	if ((why = json_read(rq->body, rq->body_len, &rq->json)) != NULL) {
-		snprintf(rq->detail, sizeof(rq->detail), "The body is not valid JSON: %s.", why);
-		return PROB_MALFORMED_JSON;
-	}
-	return PROB_NONE;
-}
+/* ---- other headers ---- */
 
 /* Scope: the key's role, the method, the path.  NUL can't be part of any of them. */
 static void
@@ -553,7 +480,7 @@ handle(
 	if (rq->nfaults > 0 && *r->query == '\0')
 		return PROB_BAD_QUERY;
 	if (rq->method != METHOD_GET && rq->method != METHOD_HEAD
-	    && (pr = read_body(rq)) != PROB_NONE)
+	    && (pr = body_read(rq)) != PROB_NONE)
 		return pr;
 	return rq->missing != PROB_NONE ? rq->missing : r->handler(rq, rs);
 }

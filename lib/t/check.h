@@ -47,10 +47,10 @@ int64_t check_since(int64_t start);
 
 void check_pause(int ms);
 
-extern CU_TestInfo tests_answer[], tests_buf[], tests_conf[], tests_db[], tests_db_in_two_steps[],
-    tests_etag[], tests_fcgi[], tests_hash[], tests_hex[], tests_json[], tests_jsonw[], tests_log[],
-    tests_page[], tests_problem[], tests_req[], tests_resp[], tests_route[], tests_service[],
-    tests_shape[], tests_text[], tests_uuid[];
+extern CU_TestInfo tests_answer[], tests_body[], tests_buf[], tests_conf[], tests_db[],
+    tests_db_in_two_steps[], tests_etag[], tests_fcgi[], tests_hash[], tests_hex[], tests_json[],
+    tests_jsonw[], tests_log[], tests_page[], tests_problem[], tests_req[], tests_resp[],
+    tests_route[], tests_service[], tests_shape[], tests_text[], tests_uuid[];
 
 /* The servers that main.c starts: test_fcgi.c's and test_service.c's. */
 int fcgi_server(int argc, char **argv);

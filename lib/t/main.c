@@ -38,9 +38,9 @@ choose(CU_SuiteInfo *all, char **names)
 int
 main(int argc, char **argv)
 {
-	CU_SuiteInfo suites[] = {SUITE(buf), SUITE(hash), SUITE(hex), SUITE(etag), SUITE(uuid),
-	    SUITE(text), SUITE(json), SUITE(jsonw), SUITE(problem), SUITE(shape), SUITE(conf),
-	    SUITE(log), SUITE(req), SUITE(resp), SUITE(page), SUITE(route), SUITE(db),
+	CU_SuiteInfo suites[] = {SUITE(body), SUITE(buf), SUITE(hash), SUITE(hex), SUITE(etag),
+	    SUITE(uuid), SUITE(text), SUITE(json), SUITE(jsonw), SUITE(problem), SUITE(shape),
+	    SUITE(conf), SUITE(log), SUITE(req), SUITE(resp), SUITE(page), SUITE(route), SUITE(db),
 	    SUITE(answer), SUITE(fcgi), SUITE(service),
 	    {"db_in_two_steps", db_in_two_steps, db_in_one_step, NULL, NULL, tests_db_in_two_steps},
 	    CU_SUITE_INFO_NULL};

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "answer.h"
+#include "body.h"
 #include "db.h"
 #include "json.h"
 #include "jsonw.h"
 #include "page.h"
 #include "target.h"
-#include "text.h"
 
 unsigned target_calls;
 
@@ -89,24 +89,22 @@ thing_get(struct req *rq, struct resp *rs)
 static enum prob
 thing_create(struct req *rq, struct resp *rs)
 {
-	static const char *const names[] = {"room_id", "user", "amount", "reason", NULL};
-	struct json_object *in;
 	const char *reason;
 	struct uuid room, user;
 	int64_t amount;
 	size_t len;
+	struct body b;
 	enum prob pr;
 
 	target_calls++;
-	if ((pr = req_json_object(rq, true, &in)) != PROB_NONE)
+	if ((pr = body_begin(&b, rq, true)) != PROB_NONE)
 		return pr;
-	req_json_uuid(rq, in, "room_id", "/room_id", &room);
-	req_json_user(rq, in, &user);
-	req_json_int(rq, in, "amount", "/amount", -1000, 1000, &amount);
-	req_json_text(rq, in, "reason", "/reason", TEXT_REASON, &reason, &len);
-	req_json_only(rq, in, "", names);
-	if (rq->nfaults > 0)
-		return PROB_VALIDATION;
+	body_uuid(&b, "room_id", &room);
+	body_user(&b, "user", &user);
+	body_int(&b, "amount", -1000, 1000, &amount);
+	body_text(&b, "reason", TEXT_REASON, &reason, &len);
+	if ((pr = body_end(&b)) != PROB_NONE)
+		return pr;
 	rs->status = 201;
 	return write_seen(rq, rs);
 }
@@ -114,16 +112,10 @@ thing_create(struct req *rq, struct resp *rs)
 static enum prob
 thing_act(struct req *rq, struct resp *rs)
 {
-	static const char *const names[] = {NULL};
-	struct json_object *in;
 	enum prob pr;
 
 	target_calls++;
-	if ((pr = req_json_object(rq, false, &in)) != PROB_NONE)
-		return pr;
-	if (in != NULL)
-		req_json_only(rq, in, "", names);
-	return rq->nfaults > 0 ? PROB_VALIDATION : write_seen(rq, rs);
+	return (pr = body_none(rq)) != PROB_NONE ? pr : write_seen(rq, rs);
 }
 
 static enum prob
