@@ -18,15 +18,15 @@ audit_get(struct req *rq, struct resp *rs)
 	bool ok;
 
 	if (atomic_flag_test_and_set(&audit_runs)) {
-		snprintf(
-		    rq->detail, sizeof(rq->detail), "Another audit is under way; try again later.");
+		snprintf(rq->faults.detail, sizeof(rq->faults.detail),
+		    "Another audit is under way; try again later.");
 		return PROB_UNAVAILABLE;
 	}
-	st = audit_write(
-	    db_conf_of(rq->db), rq->request_id, &w, &ok, rq->detail, sizeof(rq->detail));
+	st = audit_write(db_conf_of(rq->db), rq->request_id, &w, &ok, rq->faults.detail,
+	    sizeof(rq->faults.detail));
 	atomic_flag_clear(&audit_runs);
 	if (st != DB_OK) {
-		rq->detail[0] = '\0'; /* it is logged; clients need no SQL */
+		rq->faults.detail[0] = '\0'; /* it is logged; clients need no SQL */
 		return st == DB_FAILED ? PROB_INTERNAL : PROB_UNAVAILABLE;
 	}
 	resp_header(rs, "Cache-Control", "no-store");

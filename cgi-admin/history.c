@@ -19,7 +19,7 @@ read_time(struct req *rq, const char *name, const char *fallback, char *out)
 	size_t len;
 
 	memcpy(out, fallback, RFC3339_SQL + 1);
-	if ((s = req_query(rq, name, &len)) == NULL)
+	if ((s = query_get(&rq->query, name, &len)) == NULL)
 		return;
 	if (len >= sizeof("+hh:mm") && len <= sizeof(time)) {
 		memcpy(time, s, len);
@@ -30,7 +30,7 @@ read_time(struct req *rq, const char *name, const char *fallback, char *out)
 			return;
 		}
 	}
-	req_fault_query(rq, name, "must be an RFC 3339 date-time");
+	faults_add(&rq->faults, FAULT_QUERY, name, "must be an RFC 3339 date-time");
 }
 
 enum prob
@@ -46,9 +46,9 @@ history_list(struct req *rq, struct resp *rs, const char *procedure, const char 
 	page_read(rq, &page);
 	read_time(rq, "since", "1000-01-01 00:00:00.000000", since);
 	read_time(rq, "until", "9999-12-31 23:59:59.999999", until);
-	if ((s = req_query(rq, filter, &len)) != NULL && !uuid_parse(&id, s, len))
-		req_fault_query(rq, filter, "must be a UUID");
-	if (rq->nfaults > 0)
+	if ((s = query_get(&rq->query, filter, &len)) != NULL && !uuid_parse(&id, s, len))
+		faults_add(&rq->faults, FAULT_QUERY, filter, "must be a UUID");
+	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
 	rs->personal = true;
 	db_call(rq->db, procedure);

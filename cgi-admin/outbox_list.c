@@ -10,14 +10,14 @@
 enum prob
 outbox_list(struct req *rq, struct resp *rs)
 {
-	const char *status = req_query(rq, "status", NULL);
+	const char *status = query_get(&rq->query, "status", NULL);
 	struct page page;
 
 	page_read(rq, &page);
 	if (status != NULL && strcmp(status, "PENDING") != 0 && strcmp(status, "SENT") != 0
 	    && strcmp(status, "DEAD") != 0)
-		req_fault_query(rq, "status", "must be PENDING, SENT or DEAD");
-	if (rq->nfaults > 0)
+		faults_add(&rq->faults, FAULT_QUERY, "status", "must be PENDING, SENT or DEAD");
+	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
 	rs->personal = true;
 	db_call(rq->db, "outbox_list");

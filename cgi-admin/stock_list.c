@@ -10,7 +10,7 @@ stock_list(struct req *rq, struct resp *rs)
 	struct page page;
 
 	page_read(rq, &page);
-	if (rq->nfaults > 0)
+	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
 	db_select(rq->db, stock_list,
 	    "SELECT id, name, available_amount, required_points, total_amount, archived FROM room"

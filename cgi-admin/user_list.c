@@ -14,10 +14,10 @@ user_list(struct req *rq, struct resp *rs)
 	size_t len;
 
 	page_read(rq, &page);
-	q = req_query(rq, "q", &len);
+	q = query_get(&rq->query, "q", &len);
 	if (q != NULL && (why = text_fault(TEXT_PART, q, len, 200)) != NULL)
-		req_fault_query(rq, "q", "must %s", why);
-	if (rq->nfaults > 0)
+		faults_add(&rq->faults, FAULT_QUERY, "q", "must %s", why);
+	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
 	rs->personal = true;
 	db_call(rq->db, "user_list");

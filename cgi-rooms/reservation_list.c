@@ -33,22 +33,22 @@ is_status(const char *s)
 enum prob
 reservation_list(struct req *rq, struct resp *rs)
 {
-	const char *status = req_query(rq, "status", NULL), *user_id;
+	const char *status = query_get(&rq->query, "status", NULL), *user_id;
 	struct page page;
 	struct uuid user;
 	size_t len;
 
 	page_read(rq, &page);
-	if ((user_id = req_query(rq, "user_id", &len)) != NULL) {
+	if ((user_id = query_get(&rq->query, "user_id", &len)) != NULL) {
 		if (!uuid_parse(&user, user_id, len))
-			req_fault_query(rq, "user_id", "must be a UUID");
-	} else if (rq->role != ROLE_RESTRICTED) {
-		req_fault_query(rq, "user_id", "is required with the public key");
+			faults_add(&rq->faults, FAULT_QUERY, "user_id", "must be a UUID");
+	} else if (rq->caller.role != ROLE_RESTRICTED) {
+		faults_add(&rq->faults, FAULT_QUERY, "user_id", "is required with the public key");
 	}
 	if (status != NULL && !is_status(status))
-		req_fault_query(rq, "status",
+		faults_add(&rq->faults, FAULT_QUERY, "status",
 		    "must be RESERVED, PENDING_APPROVAL, CANCELLED, REJECTED or RELEASED");
-	if (rq->nfaults > 0)
+	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
 	if (page.first)
 		memset(page.id, 0xff, sizeof(page.id));

@@ -13,13 +13,13 @@
 enum prob
 room_list(struct req *rq, struct resp *rs)
 {
-	const char *available = req_query(rq, "available", NULL);
+	const char *available = query_get(&rq->query, "available", NULL);
 	struct page page;
 
 	page_read(rq, &page);
 	if (available != NULL && strcmp(available, "true") != 0 && strcmp(available, "false") != 0)
-		req_fault_query(rq, "available", "must be true or false");
-	if (rq->nfaults > 0)
+		faults_add(&rq->faults, FAULT_QUERY, "available", "must be true or false");
+	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
 	/* The indexes are forced: left alone, the optimizer takes the flag alone and walks to the
 	 * page from the beginning.  Archived rooms on the way are few. */

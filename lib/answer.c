@@ -20,20 +20,21 @@
 static bool
 repeatable(const struct req *rq)
 {
-	return rq->keyed
-	       || ((rq->method == METHOD_PUT || rq->method == METHOD_PATCH) && !rq->conditional);
+	return rq->wire.keyed
+	       || ((rq->wire.method == METHOD_PUT || rq->wire.method == METHOD_PATCH)
+		   && !rq->wire.conditional);
 }
 
 /* What a client does about a write of which nobody knows whether it was done. */
 static const char *
 way_out(const struct req *rq)
 {
-	if (rq->keyed)
+	if (rq->wire.keyed)
 		return "Retry with the same Idempotency-Key: what was done is answered, what was "
 		       "not is done.";
 	if (repeatable(rq))
 		return "Retry: done twice it is the same.";
-	if (rq->conditional)
+	if (rq->wire.conditional)
 		return "Check before you retry.";
 	return "Check before you retry; with an Idempotency-Key a retry is safe.";
 }
@@ -44,16 +45,16 @@ answer_failed(struct req *rq, enum db_status st, bool write)
 	log_line(st == DB_FAILED ? LOG_ERROR : LOG_WARN, rq->request_id, "%s", db_reason(rq->db));
 	switch (st) {
 	case DB_UNKNOWN:
-		snprintf(rq->detail, sizeof(rq->detail),
+		snprintf(rq->faults.detail, sizeof(rq->faults.detail),
 		    "The database did not answer. The outcome is unknown. %s", way_out(rq));
 		return PROB_UNAVAILABLE;
 	case DB_VERSION:
-		snprintf(
-		    rq->detail, sizeof(rq->detail), "Nothing was changed: %s.", db_reason(rq->db));
+		snprintf(rq->faults.detail, sizeof(rq->faults.detail), "Nothing was changed: %s.",
+		    db_reason(rq->db));
 		return PROB_UNAVAILABLE;
 	case DB_DOWN:
 		if (!write)
-			snprintf(rq->detail, sizeof(rq->detail),
+			snprintf(rq->faults.detail, sizeof(rq->faults.detail),
 			    "The database is unavailable. Try again.");
 		return PROB_UNAVAILABLE;
 	case DB_OK:
@@ -149,7 +150,7 @@ write_success(struct resp *rs, const struct req *rq, answer_shape *shape, const 
 		resp_header(rs, "Location", at);
 	}
 	/* never of a PUT, whose content is stored in another form (RFC 9110, 9.3.4) */
-	if (rq->method == METHOD_PATCH) {
+	if (rq->wire.method == METHOD_PATCH) {
 		etag_of(etag, rs->body.p, rs->body.len);
 		resp_header(rs, "ETag", etag);
 	}
@@ -171,10 +172,10 @@ write_refusal(struct resp *rs, struct req *rq, const struct refusal *r)
 	refusal_detail(r, db_text(rq->db, 3, NULL), db_number(rq->db, 4), db_number(rq->db, 5),
 	    detail, sizeof(detail));
 	if (r->pointer != NULL) {
-		req_fault(rq, r->pointer, "%s", detail);
+		faults_add(&rq->faults, FAULT_BODY, r->pointer, "%s", detail);
 		detail[0] = '\0';
 	}
-	resp_problem(rs, rq, r->problem, detail, request_id);
+	resp_problem(rs, &rq->faults, r->problem, detail, request_id);
 	return PROB_NONE;
 }
 
@@ -182,7 +183,7 @@ enum prob
 answer_write(struct req *rq, struct resp *rs, answer_shape *shape, unsigned columns, int status,
     const char *location)
 {
-	bool put = rq->method == METHOD_PUT; /* its row ends in whether it made something */
+	bool put = rq->wire.method == METHOD_PUT; /* its row ends in whether it made something */
 	struct field f[COLUMNS_MAX];
 	const char *head;
 	size_t len;
@@ -280,10 +281,11 @@ look(struct req *rq, struct resp *rs, const struct change *c, struct seen *seen)
 	if (!seen->there && c->missing != PROB_NONE)
 		return c->missing;
 	/* of "*" all that counts is that there is a row; none ever goes away */
-	seen->any = seen->there && etag_list(rq, "HTTP_IF_MATCH") != ETAG_TAGS
-		    && etag_list(rq, "HTTP_IF_NONE_MATCH") != ETAG_TAGS;
-	return etag_conditions_hold(rq, seen->there ? etag : NULL) ? PROB_NONE
-								   : PROB_PRECONDITION_FAILED;
+	seen->any = seen->there && etag_list(&rq->wire, "HTTP_IF_MATCH") != ETAG_TAGS
+		    && etag_list(&rq->wire, "HTTP_IF_NONE_MATCH") != ETAG_TAGS;
+	return etag_conditions_hold(&rq->wire, seen->there ? etag : NULL)
+		   ? PROB_NONE
+		   : PROB_PRECONDITION_FAILED;
 }
 
 enum prob
@@ -294,7 +296,7 @@ answer_change(struct req *rq, struct resp *rs, const struct change *c, const voi
 	int round = 0;
 
 	do {
-		if (rq->conditional && (pr = look(rq, rs, c, &seen)) != PROB_NONE)
+		if (rq->wire.conditional && (pr = look(rq, rs, c, &seen)) != PROB_NONE)
 			return pr;
 		c->call(rq, in);
 		send_seen(rq->db, &seen, c->columns);
@@ -302,7 +304,7 @@ answer_change(struct req *rq, struct resp *rs, const struct change *c, const voi
 	} while (pr == PROB_PRECONDITION_FAILED && ++round < ROUNDS_MAX);
 	if (pr != PROB_PRECONDITION_FAILED)
 		return pr;
-	snprintf(rq->detail, sizeof(rq->detail),
+	snprintf(rq->faults.detail, sizeof(rq->faults.detail),
 	    "Others keep changing it. Nothing was changed by this request; try again.");
 	return PROB_UNAVAILABLE;
 }

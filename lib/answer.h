@@ -61,7 +61,7 @@ struct change {
 };
 enum prob answer_change(struct req *rq, struct resp *rs, const struct change *c, const void *in);
 
-/* What a database status other than DB_OK means for the client; sets rq->detail. */
+/* What a database status other than DB_OK means for the client; sets rq->faults.detail. */
 enum prob answer_failed(struct req *rq, enum db_status st, bool write);
 
 #endif

@@ -68,15 +68,16 @@ is_json(const char *type)
 enum prob
 body_read(struct req *rq)
 {
-	const char *encoding = req_param(rq, "HTTP_CONTENT_ENCODING", NULL), *why;
+	const char *encoding = wire_param(&rq->wire, "HTTP_CONTENT_ENCODING", NULL), *why;
 
-	if (rq->body_len == 0)
+	if (rq->wire.body_len == 0)
 		return PROB_NONE;
-	if (!is_json(req_param(rq, "CONTENT_TYPE", NULL))
+	if (!is_json(wire_param(&rq->wire, "CONTENT_TYPE", NULL))
 	    || (encoding != NULL && *encoding != '\0' && strcasecmp(encoding, "identity") != 0))
 		return PROB_UNSUPPORTED_MEDIA_TYPE;
-	if ((why = json_read(rq->body, rq->body_len, &rq->json)) != NULL) {
-		snprintf(rq->detail, sizeof(rq->detail), "The body is not valid JSON: %s.", why);
+	if ((why = json_read(rq->wire.body, rq->wire.body_len, &rq->wire.json)) != NULL) {
+		snprintf(rq->faults.detail, sizeof(rq->faults.detail),
+		    "The body is not valid JSON: %s.", why);
 		return PROB_MALFORMED_JSON;
 	}
 	return PROB_NONE;
@@ -87,15 +88,15 @@ body_read(struct req *rq)
 enum prob
 body_begin(struct body *b, struct req *rq, bool required)
 {
-	*b = (struct body){.rq = rq, .in = rq->json, .at = "", .optional = !required};
-	if (rq->body_len == 0) {
+	*b = (struct body){.rq = rq, .in = rq->wire.json, .at = "", .optional = !required};
+	if (rq->wire.body_len == 0) {
 		if (!required)
 			return PROB_NONE;
-		snprintf(rq->detail, sizeof(rq->detail), "The body is empty.");
+		snprintf(rq->faults.detail, sizeof(rq->faults.detail), "The body is empty.");
 		return PROB_MALFORMED_JSON;
 	}
-	if (!json_object_is_type(rq->json, json_type_object)) {
-		req_fault(rq, "", "must be an object");
+	if (!json_object_is_type(rq->wire.json, json_type_object)) {
+		faults_add(&rq->faults, FAULT_BODY, "", "must be an object");
 		return PROB_VALIDATION;
 	}
 	return PROB_NONE;
@@ -111,7 +112,7 @@ body_fault(struct body *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
-	req_fault(b->rq, at, "%s", detail);
+	faults_add(&b->rq->faults, FAULT_BODY, at, "%s", detail);
 }
 
 /* The member; NULL, with a fault noted, where it is of another type, or missing though it must not.
@@ -178,8 +179,8 @@ body_text(struct body *b, const char *name, enum text_kind kind, const char **ou
 	n = (size_t)json_object_get_string_len(o);
 	if ((why = text_fault(kind, s, n, 200)) != NULL) {
 		body_fault(b, "must %s", why);
-	} else if (req_tells_key(b->rq, s, n)) {
-		body_fault(b, REQ_TELLS_KEY);
+	} else if (caller_tells_key(&b->rq->caller, s, n)) {
+		body_fault(b, CALLER_TELLS_KEY);
 	} else {
 		*out = s;
 		*len = n;
@@ -237,7 +238,7 @@ unknown_members(struct body *b)
 {
 	json_object_object_foreach(b->in, key, value)
 	{
-		char at[sizeof(b->rq->faults[0].at)];
+		char at[sizeof(b->rq->faults.list[0].at)];
 		size_t i;
 
 		(void)value;
@@ -246,10 +247,10 @@ unknown_members(struct body *b)
 		if (i < b->n)
 			continue;
 		if (member_pointer(at, sizeof(at), b->at, key))
-			req_fault(b->rq, at, "is not a known member");
+			faults_add(&b->rq->faults, FAULT_BODY, at, "is not a known member");
 		else
-			req_fault(b->rq, b->at, "has an unknown member, with a name of %zu bytes",
-			    strlen(key));
+			faults_add(&b->rq->faults, FAULT_BODY, b->at,
+			    "has an unknown member, with a name of %zu bytes", strlen(key));
 	}
 }
 
@@ -258,7 +259,7 @@ body_end(struct body *b)
 {
 	if (b->in != NULL)
 		unknown_members(b);
-	return b->rq->nfaults > 0 ? PROB_VALIDATION : PROB_NONE;
+	return b->rq->faults.n > 0 ? PROB_VALIDATION : PROB_NONE;
 }
 
 enum prob

@@ -28,8 +28,8 @@ struct body {
 	size_t n;
 };
 
-/* Look at Content-Type and Content-Encoding and read rq->json, which the caller frees.  PROB_NONE,
- * also where there is no body. */
+/* Look at Content-Type and Content-Encoding and read rq->wire.json, which the caller frees.
+ * PROB_NONE, also where there is no body. */
 enum prob body_read(struct req *rq);
 
 /*

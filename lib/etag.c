@@ -1,9 +1,10 @@
 #include <string.h>
 
 #include "etag.h"
+#include "faults.h"
 #include "hash.h"
 #include "hex.h"
-#include "req.h"
+#include "wire.h"
 
 #define IF_MATCH "HTTP_IF_MATCH"
 #define IF_NONE_MATCH "HTTP_IF_NONE_MATCH"
@@ -71,13 +72,13 @@ form_of(const char *s)
 }
 
 enum etag_list
-etag_list(const struct req *rq, const char *header)
+etag_list(const struct wire *w, const char *header)
 {
 	enum etag_list found = ETAG_NONE, one;
 	const char *s;
 	char **e;
 
-	for (e = rq->env; *e != NULL; e++) {
+	for (e = w->env; *e != NULL; e++) {
 		if ((s = value_of(*e, header)) == NULL)
 			continue;
 		one = form_of(s);
@@ -90,13 +91,13 @@ etag_list(const struct req *rq, const char *header)
 }
 
 bool
-etag_listed(const struct req *rq, const char *header, const char *tag, bool weak)
+etag_listed(const struct wire *w, const char *header, const char *tag, bool weak)
 {
 	size_t n = strlen(tag);
 	const char *s;
 	char **e;
 
-	for (e = rq->env; *e != NULL; e++) {
+	for (e = w->env; *e != NULL; e++) {
 		if ((s = value_of(*e, header)) == NULL)
 			continue;
 		for (s += strspn(s, " \t,"); s != NULL && *s != '\0'; s = next_tag(s)) {
@@ -110,11 +111,34 @@ etag_listed(const struct req *rq, const char *header, const char *tag, bool weak
 }
 
 bool
-etag_conditions_hold(const struct req *rq, const char *tag)
+etag_conditions_hold(const struct wire *w, const char *tag)
 {
-	if (etag_list(rq, IF_MATCH) != ETAG_NONE
-	    && (tag == NULL || !etag_listed(rq, IF_MATCH, tag, false)))
+	if (etag_list(w, IF_MATCH) != ETAG_NONE
+	    && (tag == NULL || !etag_listed(w, IF_MATCH, tag, false)))
 		return false;
-	return etag_list(rq, IF_NONE_MATCH) == ETAG_NONE || tag == NULL
-	       || !etag_listed(rq, IF_NONE_MATCH, tag, true);
+	return etag_list(w, IF_NONE_MATCH) == ETAG_NONE || tag == NULL
+	       || !etag_listed(w, IF_NONE_MATCH, tag, true);
+}
+
+void
+etag_check(struct wire *w, struct faults *faults)
+{
+	static const char *const headers[][2] = {
+	    {IF_MATCH, "If-Match"}, {IF_NONE_MATCH, "If-None-Match"}};
+	size_t i;
+
+	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		enum etag_list list = etag_list(w, headers[i][0]);
+
+		if (list == ETAG_NONE)
+			continue;
+		if (w->method == METHOD_POST)
+			faults_add(faults, FAULT_HEADER, headers[i][1],
+			    "must not be sent with POST, which has no state");
+		else if (list == ETAG_BROKEN)
+			faults_add(faults, FAULT_HEADER, headers[i][1],
+			    "must be \"*\" or a list of entity tags");
+		else
+			w->conditional = true;
+	}
 }

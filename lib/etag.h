@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct req;
+struct faults;
+struct wire;
 
 #define ETAG_SIZE 36 /* of a tag of ours: quotes and NUL included */
 
@@ -21,18 +22,22 @@ enum etag_list {
 	ETAG_TAGS,   /* a list of entity tags */
 	ETAG_BROKEN, /* neither */
 };
-enum etag_list etag_list(const struct req *rq, const char *header);
+enum etag_list etag_list(const struct wire *w, const char *header);
 
 /*
  * Is the tag (strong, as etag_of makes it) in the list, or the list "*"?
  * weak: by weak comparison, W/"x" is "x"; else a weak one never fits (8.8.3.2).
  */
-bool etag_listed(const struct req *rq, const char *header, const char *tag, bool weak);
+bool etag_listed(const struct wire *w, const char *header, const char *tag, bool weak);
 
 /*
  * Do the conditions of a write hold?  tag: of the current state, NULL where there is none.
  * By 13.2.2: If-Match by strong comparison first, then If-None-Match by weak comparison.
  */
-bool etag_conditions_hold(const struct req *rq, const char *tag);
+bool etag_conditions_hold(const struct wire *w, const char *tag);
+
+/* Look over both: PUT and PATCH hold them against the state (answer_change), w->conditional; a POST
+ * has none that they could be about. */
+void etag_check(struct wire *w, struct faults *faults);
 
 #endif

@@ -93,7 +93,7 @@ put_back(struct cell *c, const long long taken[METRICS_BUCKETS], long long time_
 static bool
 flush_cell(struct metrics *m, struct db *db, size_t r, size_t s)
 {
-	const char *method = r < m->n ? route_method_name(m->routes[r].method) : "";
+	const char *method = r < m->n ? wire_method_name(m->routes[r].method) : "";
 	char path[80] = "";
 	long long taken[METRICS_BUCKETS], time_us;
 	struct cell *c = &m->cells[r][s];

@@ -30,12 +30,12 @@ check_of(const struct req *rq, const unsigned char id[16], uint8_t out[CHECK])
 	uint8_t h[HASH_SIZE] = {0};
 	size_t i;
 
-	buf_add(&b, rq->path, strlen(rq->path) + 1);
-	for (i = 0; i < rq->nquery; i++) {
-		if (!is_filter(&rq->query[i]))
+	buf_add(&b, rq->wire.path, strlen(rq->wire.path) + 1);
+	for (i = 0; i < rq->query.n; i++) {
+		if (!is_filter(&rq->query.v[i]))
 			continue;
-		buf_add(&b, rq->query[i].name, strlen(rq->query[i].name) + 1);
-		buf_add(&b, rq->query[i].value, rq->query[i].len + 1);
+		buf_add(&b, rq->query.v[i].name, strlen(rq->query.v[i].name) + 1);
+		buf_add(&b, rq->query.v[i].value, rq->query.v[i].len + 1);
 	}
 	buf_add(&b, id, 16);
 	hash_sha256(h, b.p, b.len);
@@ -87,7 +87,7 @@ encode(char out[CURSOR_TEXT + 1], const uint8_t in[CURSOR_BYTES])
 void
 page_read(struct req *rq, struct page *page)
 {
-	const char *limit = req_query(rq, "limit", NULL), *cursor;
+	const char *limit = query_get(&rq->query, "limit", NULL), *cursor;
 	uint8_t raw[CURSOR_BYTES], check[CHECK];
 	size_t len;
 
@@ -96,11 +96,12 @@ page_read(struct req *rq, struct page *page)
 		len = strlen(limit);
 		if (len < 1 || len > 3 || strspn(limit, "0123456789") != len || limit[0] == '0'
 		    || atoi(limit) > PAGE_MAX)
-			req_fault_query(rq, "limit", "must be an integer from 1 to %d", PAGE_MAX);
+			faults_add(&rq->faults, FAULT_QUERY, "limit",
+			    "must be an integer from 1 to %d", PAGE_MAX);
 		else
 			page->limit = atoi(limit);
 	}
-	if ((cursor = req_query(rq, "cursor", &len)) == NULL)
+	if ((cursor = query_get(&rq->query, "cursor", &len)) == NULL)
 		return;
 	if (decode(cursor, len, raw)) {
 		check_of(rq, raw, check);
@@ -110,7 +111,8 @@ page_read(struct req *rq, struct page *page)
 			return;
 		}
 	}
-	req_fault_query(rq, "cursor", "is not a cursor of this list with these filters");
+	faults_add(
+	    &rq->faults, FAULT_QUERY, "cursor", "is not a cursor of this list with these filters");
 }
 
 /* Percent-encode what is not unreserved (RFC 3986, 2.3). */
@@ -142,14 +144,14 @@ page_next(
 	check_of(rq, last, raw + 16);
 	encode(cursor, raw);
 	buf_str(b, "Link: <");
-	buf_str(b, rq->path);
+	buf_str(b, rq->wire.path);
 	buf_str(b, "?");
-	for (i = 0; i < rq->nquery; i++) {
-		if (!is_filter(&rq->query[i]))
+	for (i = 0; i < rq->query.n; i++) {
+		if (!is_filter(&rq->query.v[i]))
 			continue;
-		buf_str(b, rq->query[i].name);
+		buf_str(b, rq->query.v[i].name);
 		buf_str(b, "=");
-		add_encoded(b, rq->query[i].value, rq->query[i].len);
+		add_encoded(b, rq->query.v[i].value, rq->query.v[i].len);
 		buf_str(b, "&");
 	}
 	buf_str(b, "limit=");

@@ -1,107 +1,32 @@
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "db.h"
 #include "req.h"
 
-#define API_KEY_MIN 16 /* as nginx/keys has it */
-
-const char *
-req_param(const struct req *rq, const char *name, int *count)
-{
-	size_t n = strlen(name);
-	const char *found = NULL;
-	char **e;
-	int seen = 0;
-
-	for (e = rq->env; *e != NULL; e++) {
-		if (strncmp(*e, name, n) != 0 || (*e)[n] != '=')
-			continue;
-		if (seen++ == 0)
-			found = *e + n + 1;
-		if (count == NULL)
-			break;
-	}
-	if (count != NULL)
-		*count = seen;
-	return found;
-}
-
-const char *
-req_query(const struct req *rq, const char *name, size_t *len)
-{
-	size_t i;
-
-	for (i = 0; i < rq->nquery; i++) {
-		if (strcmp(rq->query[i].name, name) != 0)
-			continue;
-		if (len != NULL)
-			*len = rq->query[i].len;
-		return rq->query[i].value;
-	}
-	return NULL;
-}
-
-static void
-note(struct req *rq, enum fault_in in, const char *at, const char *fmt, va_list ap)
-{
-	struct fault *f;
-
-	if (rq->nfaults == REQ_FAULTS_MAX)
-		return;
-	f = &rq->faults[rq->nfaults++];
-	f->in = in;
-	snprintf(f->at, sizeof(f->at), "%s", at);
-	vsnprintf(f->detail, sizeof(f->detail), fmt, ap);
-}
-
 void
-req_fault(struct req *rq, const char *pointer, const char *fmt, ...)
+req_begin(struct req *rq, struct db *db, char **env, const char *body, size_t body_len)
 {
-	va_list ap;
-
-	va_start(ap, fmt);
-	note(rq, FAULT_BODY, pointer, fmt, ap);
-	va_end(ap);
-}
-
-void
-req_fault_query(struct req *rq, const char *name, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	note(rq, FAULT_QUERY, name, fmt, ap);
-	va_end(ap);
-}
-
-void
-req_fault_header(struct req *rq, const char *name, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	note(rq, FAULT_HEADER, name, fmt, ap);
-	va_end(ap);
-}
-
-bool
-req_tells_key(const struct req *rq, const char *s, size_t len)
-{
-	return rq->api_key_len >= API_KEY_MIN
-	       && memmem(s, len, rq->api_key, rq->api_key_len) != NULL;
+	rq->wire = (struct wire){.env = env, .path = "", .body = body, .body_len = body_len};
+	rq->query.n = 0;
+	caller_reset(&rq->caller);
+	faults_reset(&rq->faults);
+	rq->route = NULL;
+	rq->id = (struct uuid){{0}};
+	rq->number = 0;
+	rq->missing = PROB_NONE;
+	rq->request_id[0] = rq->allow[0] = '\0';
+	rq->db = db;
 }
 
 void
 req_call(struct req *rq, const char *procedure)
 {
 	db_call(rq->db, procedure);
-	db_utf8(rq->db, rq->actor, strlen(rq->actor));
+	db_utf8(rq->db, rq->caller.actor, strlen(rq->caller.actor));
 	db_utf8(rq->db, rq->request_id, strlen(rq->request_id));
-	if (rq->keyed) {
-		db_bytes(rq->db, rq->key, HASH_SIZE);
-		db_bytes(rq->db, rq->body_hash, HASH_SIZE);
+	if (rq->wire.keyed) {
+		db_bytes(rq->db, rq->wire.key, HASH_SIZE);
+		db_bytes(rq->db, rq->wire.body_hash, HASH_SIZE);
 	} else {
 		db_null(rq->db);
 		db_null(rq->db);

@@ -3,8 +3,9 @@
 
 #include "etag.h"
 #include "jsonw.h"
-#include "req.h"
+#include "faults.h"
 #include "resp.h"
+#include "wire.h"
 
 #define RETRY_AFTER_S "2"
 
@@ -36,7 +37,7 @@ resp_header(struct resp *rs, const char *name, const char *value)
 }
 
 static void
-write_faults(struct jsonw *w, const struct req *rq)
+write_faults(struct jsonw *w, const struct faults *f)
 {
 	static const char *const where[] = {
 	    [FAULT_BODY] = "pointer", [FAULT_QUERY] = "parameter", [FAULT_HEADER] = "header"};
@@ -44,20 +45,20 @@ write_faults(struct jsonw *w, const struct req *rq)
 
 	jsonw_name(w, "errors");
 	jsonw_array(w);
-	for (i = 0; i < rq->nfaults; i++) {
+	for (i = 0; i < f->n; i++) {
 		jsonw_object(w);
-		jsonw_name(w, where[rq->faults[i].in]);
-		jsonw_str(w, rq->faults[i].at);
+		jsonw_name(w, where[f->list[i].in]);
+		jsonw_str(w, f->list[i].at);
 		jsonw_name(w, "detail");
-		jsonw_str(w, rq->faults[i].detail);
+		jsonw_str(w, f->list[i].detail);
 		jsonw_close(w);
 	}
 	jsonw_close(w);
 }
 
 void
-resp_problem(
-    struct resp *rs, const struct req *rq, enum prob p, const char *detail, const char *request_id)
+resp_problem(struct resp *rs, const struct faults *faults, enum prob p, const char *detail,
+    const char *request_id)
 {
 	const struct problem *pr = problem_of(p);
 	const char *allow = rs->allow;
@@ -82,7 +83,7 @@ resp_problem(
 	jsonw_name(&w, "request_id");
 	jsonw_str(&w, request_id);
 	if (p == PROB_BAD_QUERY || p == PROB_VALIDATION)
-		write_faults(&w, rq);
+		write_faults(&w, faults);
 	jsonw_close(&w);
 	resp_header(rs, "Cache-Control", "no-store");
 	if (p == PROB_UNAUTHORIZED)
@@ -103,7 +104,7 @@ make_etag(struct resp *rs, char out[ETAG_SIZE])
 }
 
 void
-resp_render(struct resp *rs, const struct req *rq, struct buf *out)
+resp_render(struct resp *rs, const struct wire *wire, struct buf *out)
 {
 	char etag[ETAG_SIZE];
 	bool has_body = rs->body.len > 0;
@@ -111,7 +112,7 @@ resp_render(struct resp *rs, const struct req *rq, struct buf *out)
 	if (rs->has_etag && rs->status == 200) {
 		make_etag(rs, etag);
 		resp_header(rs, "ETag", etag);
-		if (etag_listed(rq, "HTTP_IF_NONE_MATCH", etag, true)) {
+		if (etag_listed(wire, "HTTP_IF_NONE_MATCH", etag, true)) {
 			rs->status = 304;
 			has_body = false;
 		}
@@ -140,6 +141,6 @@ resp_render(struct resp *rs, const struct req *rq, struct buf *out)
 	}
 	buf_add(out, rs->head.p, rs->head.len);
 	buf_str(out, "\r\n");
-	if (has_body && rq->method != METHOD_HEAD)
+	if (has_body && wire->method != METHOD_HEAD)
 		buf_add(out, rs->body.p, rs->body.len);
 }

@@ -8,7 +8,8 @@
 #include "buf.h"
 #include "problem.h"
 
-struct req;
+struct faults;
+struct wire;
 
 /* An answer in the making.  The buffers keep their memory from one request to the next, nothing
  * else. */
@@ -30,11 +31,11 @@ void resp_free(struct resp *rs);
 void resp_header(struct resp *rs, const char *name, const char *value);
 
 /* Replace whatever was made by the problem document (RFC 9457) of p. */
-void resp_problem(
-    struct resp *rs, const struct req *rq, enum prob p, const char *detail, const char *request_id);
+void resp_problem(struct resp *rs, const struct faults *faults, enum prob p, const char *detail,
+    const char *request_id);
 
 /* Everything to send, CGI header first, to out.  head_only: without the body.
  * Computes the ETag and turns a match of If-None-Match into a 304. */
-void resp_render(struct resp *rs, const struct req *rq, struct buf *out);
+void resp_render(struct resp *rs, const struct wire *wire, struct buf *out);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum scope { SCOPE_ANY, SCOPE_RESTRICTED };
 
-/* Fill rs and return PROB_NONE, or return a problem (rq->detail may say more). */
+/* Fill rs and return PROB_NONE, or return a problem (rq->faults.detail may say more). */
 typedef enum prob route_handler(struct req *rq, struct resp *rs);
 
 /*
@@ -19,7 +19,7 @@ typedef enum prob route_handler(struct req *rq, struct resp *rs);
  * path has at most one typed segment: {room}, {user}, {reservation} (a UUID:
  * rq->id) or {mail} (a number: rq->number).  What is none of that kind is its
  * 404, and the handler is not called.  A handler of a route that knows query
- * parameters is called even where rq->nfaults > 0: it adds its own faults and
+ * parameters is called even where rq->faults.n > 0: it adds its own faults and
  * returns PROB_BAD_QUERY.
  */
 struct route {
@@ -44,9 +44,6 @@ void route_template(const struct route *r, char *out, size_t size);
  */
 void route_dispatch(
     const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs);
-
-/* The method's name, "" for METHOD_OTHER. */
-const char *route_method_name(enum method m);
 
 /* METHOD PATH SCOPE HANDLER, a line each. */
 void route_print(const struct route *routes, size_t n, FILE *out);

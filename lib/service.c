@@ -71,7 +71,7 @@ begin_thread(void *arg)
 static int64_t
 waited_ms(const struct req *rq)
 {
-	const char *s = req_param(rq, "LOYALTY_MSEC", NULL);
+	const char *s = wire_param(&rq->wire, "LOYALTY_MSEC", NULL);
 	struct timespec ts;
 	int64_t waited;
 
@@ -92,16 +92,12 @@ serve(void *arg, char **env, const char *body, size_t body_len, struct buf *out)
 	int64_t left;
 
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	memset(rq, 0, offsetof(struct req, query_store));
-	rq->env = env;
-	rq->body = body;
-	rq->body_len = body_len;
-	rq->db = c->db;
+	req_begin(rq, c->db, env, body, body_len);
 	resp_reset(&c->rs);
 	left = c->s->db.deadline_ms - waited_ms(rq);
 	db_until(c->db, db_now_ms() + left);
 	route_dispatch(c->s->routes, c->s->nroutes, c->s->name, rq, &c->rs);
-	resp_render(&c->rs, rq, out);
+	resp_render(&c->rs, &rq->wire, out);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	metrics_count(c->s->metrics, rq->route, c->rs.status,
 	    (int64_t)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
@@ -128,7 +124,7 @@ run(struct service *s)
 	struct fcgi f = {.listen_fd = LISTEN_FD,
 	    .threads = s->threads,
 	    .own_socket = s->own_socket != 0,
-	    .body_max = REQ_BODY_MAX,
+	    .body_max = WIRE_BODY_MAX,
 	    .grace_ms = GRACE_MS,
 	    .thread_begin = begin_thread,
 	    .thread_end = end_thread,

@@ -30,11 +30,11 @@ static struct page page;
 static bool
 takes(const char *cursor, size_t len)
 {
-	rq.nfaults = 0;
-	rq.query[rq.nquery++] = (struct query_value){"cursor", (char *)(uintptr_t)cursor, len};
+	rq.faults.n = 0;
+	rq.query.v[rq.query.n++] = (struct query_value){"cursor", (char *)(uintptr_t)cursor, len};
 	page_read(&rq, &page);
-	rq.nquery--;
-	if (page.first != (rq.nfaults > 0))
+	rq.query.n--;
+	if (page.first != (rq.faults.n > 0))
 		fuzz_fail("a fault and a position, or neither", cursor, len);
 	return !page.first;
 }
@@ -92,17 +92,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	copy[size] = '\0';
 	memset(&rq, 0, sizeof(rq));
-	rq.path = "/v1/things";
+	rq.wire.path = "/v1/things";
 	len = strcspn(s, "\n");
 	for (i = 0; i < 2 && s + len < end && s[len] == '\n'; i++) {
 		s[len] = '\0';
 		s += len + 1;
 		len = strcspn(s, "\n");
-		rq.query[rq.nquery++] = (struct query_value){names[i], s, len};
+		rq.query.v[rq.query.n++] = (struct query_value){names[i], s, len};
 	}
 	s[len] = '\0';
-	for (i = 0; i < rq.nquery; i++)
-		rq.query[i].len = strlen(rq.query[i].value);
+	for (i = 0; i < rq.query.n; i++)
+		rq.query.v[i].len = strlen(rq.query.v[i].value);
 	if (takes(copy, strlen(copy))) {
 		make(page.id, made);
 		if (strcmp(made, copy) != 0)

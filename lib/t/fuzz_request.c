@@ -64,10 +64,10 @@ fill(struct exchange *x, char *s, char *end)
 	}
 	if (s < end)
 		s++;
-	x->rq.body = s < end ? s : "";
-	x->rq.body_len = s < end ? (size_t)(end - s) : 0;
-	if (x->rq.body_len > REQ_BODY_MAX)
-		x->rq.body = NULL;
+	x->rq.wire.body = s < end ? s : "";
+	x->rq.wire.body_len = s < end ? (size_t)(end - s) : 0;
+	if (x->rq.wire.body_len > WIRE_BODY_MAX)
+		x->rq.wire.body = NULL;
 }
 
 /* No handler sees a request without a key, nor one that was refused. */
@@ -76,18 +76,18 @@ call_fault(const struct exchange *x)
 {
 	int keys, auths;
 
-	req_param(&x->rq, "HTTP_X_API_KEY", &keys);
-	req_param(&x->rq, "HTTP_AUTHORIZATION", &auths);
+	wire_param(&x->rq.wire, "HTTP_X_API_KEY", &keys);
+	wire_param(&x->rq.wire, "HTTP_AUTHORIZATION", &auths);
 	if (target_calls > 1)
 		return "two handlers were called";
 	if (target_calls == 1
-	    && (x->rq.role == ROLE_NONE || keys > 1 || auths > 1 || keys + auths == 0))
+	    && (x->rq.caller.role == ROLE_NONE || keys > 1 || auths > 1 || keys + auths == 0))
 		return "a handler was called without a key";
 	if (target_calls == 1
 	    && (x->rs.status == 401 || x->rs.status == 403 || x->rs.status == 405
 		|| x->rs.status == 415))
 		return "a handler was called for a request that was refused";
-	if (x->rq.nquery > REQ_QUERY_MAX || x->rq.nfaults > REQ_FAULTS_MAX)
+	if (x->rq.query.n > QUERY_MAX || x->rq.faults.n > FAULTS_MAX)
 		return "a table is over-full";
 	return NULL;
 }

@@ -27,15 +27,15 @@ thing_list(struct req *rq, struct resp *rs)
 
 	target_calls++;
 	page_read(rq, &page);
-	if (rq->nfaults > 0)
+	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
 	jsonw_array(&w);
-	for (i = 0; i < rq->nquery; i++) {
+	for (i = 0; i < rq->query.n; i++) {
 		jsonw_object(&w);
 		jsonw_name(&w, "name");
-		jsonw_str(&w, rq->query[i].name);
+		jsonw_str(&w, rq->query.v[i].name);
 		jsonw_name(&w, "bytes");
-		jsonw_int(&w, (long long)rq->query[i].len);
+		jsonw_int(&w, (long long)rq->query.v[i].len);
 		jsonw_close(&w);
 	}
 	jsonw_close(&w);
@@ -65,14 +65,14 @@ write_seen(struct req *rq, struct resp *rs)
 	jsonw_name(&w, "id");
 	jsonw_uuid(&w, rq->id.b);
 	jsonw_name(&w, "actor");
-	jsonw_str(&w, rq->actor);
+	jsonw_str(&w, rq->caller.actor);
 	jsonw_name(&w, "role");
-	jsonw_str(&w, rq->role == ROLE_RESTRICTED ? "restricted" : "public");
+	jsonw_str(&w, rq->caller.role == ROLE_RESTRICTED ? "restricted" : "public");
 	jsonw_name(&w, "keyed");
-	jsonw_bool(&w, rq->keyed);
-	if (rq->keyed) {
-		write_digest(&w, "key", rq->key);
-		write_digest(&w, "body", rq->body_hash);
+	jsonw_bool(&w, rq->wire.keyed);
+	if (rq->wire.keyed) {
+		write_digest(&w, "key", rq->wire.key);
+		write_digest(&w, "body", rq->wire.body_hash);
 	}
 	jsonw_close(&w);
 	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
@@ -191,12 +191,10 @@ void
 exchange_begin(struct exchange *x, const char *method, const char *path)
 {
 	forget(x);
-	memset(&x->rq, 0, offsetof(struct req, query_store));
+	req_begin(&x->rq, x->rq.db, x->env, "", 0);
 	resp_reset(&x->rs);
 	buf_reset(&x->out);
 	x->env[0] = NULL;
-	x->rq.env = x->env;
-	x->rq.body = "";
 	if (method != NULL)
 		exchange_add(x, "REQUEST_METHOD=%s", method);
 	if (path != NULL)
@@ -227,8 +225,8 @@ exchange_role(struct exchange *x, const char *role)
 void
 exchange_body(struct exchange *x, const char *body, size_t len)
 {
-	x->rq.body = body;
-	x->rq.body_len = len;
+	x->rq.wire.body = body;
+	x->rq.wire.body_len = len;
 	exchange_add(x, "CONTENT_TYPE=application/json");
 }
 
@@ -238,7 +236,7 @@ exchange_run(struct exchange *x)
 	char *end;
 
 	route_dispatch(target_routes, target_nroutes, "check", &x->rq, &x->rs);
-	resp_render(&x->rs, &x->rq, &x->out);
+	resp_render(&x->rs, &x->rq.wire, &x->out);
 	end = memmem(x->out.p, x->out.len, "\r\n\r\n", 4);
 	x->head_len = end != NULL ? (size_t)(end - x->out.p) + 4 : 0;
 }
@@ -383,7 +381,7 @@ exchange_fault(const struct exchange *x)
 	if (i == sizeof(known) / sizeof(known[0]))
 		return "the status is none of ours";
 	length = exchange_header(x, "Content-Length", NULL, NULL);
-	if (x->rq.method == METHOD_HEAD || status == 204 || status == 304)
+	if (x->rq.wire.method == METHOD_HEAD || status == 204 || status == 304)
 		return body_len == 0 ? NULL : "there is a body where none may be";
 	if (length == NULL || strtoull(length, NULL, 10) != body_len)
 		return "Content-Length is wrong";

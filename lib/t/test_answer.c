@@ -125,7 +125,7 @@ list_of(unsigned n)
 
 	tells(&(struct fake_step){.kind = FAKE_ROWS, .columns = 3, .nrows = n, .values = ids});
 	exchange_begin(&x, "GET", "/v1/things");
-	x.rq.path = "/v1/things";
+	x.rq.wire.path = "/v1/things";
 	x.rq.db = db;
 	db_call(db, "list");
 	pr = answer_list(&x.rq, &x.rs, &page, shape_user, SHAPE_USER);
@@ -161,9 +161,9 @@ list_goes_on_behind_its_last_row(void)
 	list_of(3);
 	snprintf(cursor, sizeof(cursor), "%s", strstr(x.rs.head.p, "cursor=") + 7);
 	exchange_begin(&x, "GET", "/v1/things");
-	x.rq.path = "/v1/things";
-	x.rq.query[0] = (struct query_value){"cursor", cursor, 32};
-	x.rq.nquery = 1;
+	x.rq.wire.path = "/v1/things";
+	x.rq.query.v[0] = (struct query_value){"cursor", cursor, 32};
+	x.rq.query.n = 1;
 	page_read(&x.rq, &page);
 	CHECK(!page.first && page.id[0] == 0x11 && page.id[15] == 0xef, "behind %02x", page.id[0]);
 	done();
@@ -451,7 +451,7 @@ conditions_are_refused_with_post(void)
 	exchange_add(&x, "HTTP_IF_NONE_MATCH=nonsense");
 	x.rq.db = db;
 	exchange_run(&x);
-	CHECK(x.rs.status == 400 && fakedb_calls() == 0 && x.rq.nfaults == 2, "%d", x.rs.status);
+	CHECK(x.rs.status == 400 && fakedb_calls() == 0 && x.rq.faults.n == 2, "%d", x.rs.status);
 	CHECK(has("{\"header\":\"If-Match\",") && has("{\"header\":\"If-None-Match\","), "%.*s",
 	    (int)x.out.len, x.out.p);
 	done();

@@ -18,13 +18,13 @@ with_body(const char *body)
 {
 	const char *why;
 
-	json_object_put(rq.json);
+	json_object_put(rq.wire.json);
 	memset(&rq, 0, sizeof(rq));
-	rq.env = no_env;
-	rq.body = body;
-	rq.body_len = strlen(body);
+	rq.wire.env = no_env;
+	rq.wire.body = body;
+	rq.wire.body_len = strlen(body);
 	if (*body != '\0') {
-		why = json_read(body, rq.body_len, &rq.json);
+		why = json_read(body, rq.wire.body_len, &rq.wire.json);
 		CHECK(why == NULL, "%s: %s", body, why != NULL ? why : "");
 	}
 }
@@ -50,14 +50,14 @@ only(const char *body, const char *pointer, const char *const names[])
 		b->known[b->n] = names[b->n];
 		b->n++;
 	}
-	CHECK((body_end(b) != PROB_NONE) == (rq.nfaults > 0), "%s: faults and no problem", body);
+	CHECK((body_end(b) != PROB_NONE) == (rq.faults.n > 0), "%s: faults and no problem", body);
 }
 
 static void
 done(void)
 {
-	json_object_put(rq.json);
-	rq.json = NULL;
+	json_object_put(rq.wire.json);
+	rq.wire.json = NULL;
 }
 
 /* Just these faults, as "pointer detail", in order. */
@@ -67,13 +67,13 @@ faults_are(const char *what, const char *const want[])
 	char got[sizeof(struct fault) + 2];
 	size_t i;
 
-	for (i = 0; want[i] != NULL && i < rq.nfaults; i++) {
-		snprintf(got, sizeof(got), "%s %s", rq.faults[i].at, rq.faults[i].detail);
+	for (i = 0; want[i] != NULL && i < rq.faults.n; i++) {
+		snprintf(got, sizeof(got), "%s %s", rq.faults.list[i].at, rq.faults.list[i].detail);
 		CHECK(strcmp(got, want[i]) == 0, "%s: fault %zu is '%s', not '%s'", what, i, got,
 		    want[i]);
 	}
-	CHECK(want[i] == NULL && i == rq.nfaults, "%s: %zu faults, the last '%s', expected '%s'",
-	    what, rq.nfaults, rq.nfaults > 0 ? rq.faults[rq.nfaults - 1].detail : "",
+	CHECK(want[i] == NULL && i == rq.faults.n, "%s: %zu faults, the last '%s', expected '%s'",
+	    what, rq.faults.n, rq.faults.n > 0 ? rq.faults.list[rq.faults.n - 1].detail : "",
 	    want[i] != NULL ? want[i] : "none");
 }
 
@@ -310,7 +310,7 @@ json_faults_are_16_at_most(void)
 		p += sprintf(p, "%s\"m%d\":1", i > 0 ? "," : "", i);
 	strcpy(p, "}");
 	only(body, "", names);
-	CHECK(rq.nfaults == REQ_FAULTS_MAX, "%zu faults", rq.nfaults);
+	CHECK(rq.faults.n == FAULTS_MAX, "%zu faults", rq.faults.n);
 	done();
 }
 
@@ -324,12 +324,12 @@ json_object_is_an_object_or_a_problem(void)
 	with_body("");
 	CHECK(body_begin(&b, &rq, false) == PROB_NONE && b.in == NULL, "no body, none needed");
 	CHECK(body_end(&b) == PROB_NONE && body_none(&rq) == PROB_NONE, "no body, no member");
-	CHECK(body_begin(&b, &rq, true) == PROB_MALFORMED_JSON && rq.detail[0] != '\0',
+	CHECK(body_begin(&b, &rq, true) == PROB_MALFORMED_JSON && rq.faults.detail[0] != '\0',
 	    "no body, one needed");
 	with_body("{}");
-	CHECK(
-	    body_begin(&b, &rq, true) == PROB_NONE && b.in == rq.json && b.in != NULL, "an object");
-	CHECK(body_begin(&b, &rq, false) == PROB_NONE && b.in == rq.json,
+	CHECK(body_begin(&b, &rq, true) == PROB_NONE && b.in == rq.wire.json && b.in != NULL,
+	    "an object");
+	CHECK(body_begin(&b, &rq, false) == PROB_NONE && b.in == rq.wire.json,
 	    "an object that is not needed");
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		with_body(others[i]);
@@ -347,11 +347,12 @@ json_optional_members_may_be_missing(void)
 	int64_t n = 7;
 
 	b->optional = true;
-	CHECK(!body_int(b, "m", 0, 1, &n) && n == 7 && rq.nfaults == 0, "a missing one");
+	CHECK(!body_int(b, "m", 0, 1, &n) && n == 7 && rq.faults.n == 0, "a missing one");
 	CHECK(!body_int(b, "n", 0, 1, &n) && n == 7, "one of another type");
 	CHECK(body_end(b) == PROB_VALIDATION, "no problem");
 	FAULTS("n", "/n must be an integer without fraction or exponent", NULL);
-	CHECK(body_none(&rq) == PROB_VALIDATION && rq.nfaults == 2, "a member where there is none");
+	CHECK(
+	    body_none(&rq) == PROB_VALIDATION && rq.faults.n == 2, "a member where there is none");
 	done();
 }
 

@@ -3,18 +3,18 @@
 
 #include "check.h"
 #include "etag.h"
-#include "req.h"
+#include "wire.h"
 
 #define MATCH "HTTP_IF_MATCH"
 #define NONE "HTTP_IF_NONE_MATCH"
 #define TAG "\"0123456789abcdef0123456789abcdef\""
 
-static struct req rq;
+static struct wire w;
 static char text[3][300];
 static char *env[4];
 
 /* A request with these headers; NULL: it did not come. */
-static const struct req *
+static const struct wire *
 with(const char *match, const char *none, const char *more)
 {
 	const char *const names[] = {MATCH, NONE, MATCH}, *const values[] = {match, none, more};
@@ -27,8 +27,8 @@ with(const char *match, const char *none, const char *more)
 			n++;
 		}
 	env[n] = NULL;
-	rq.env = env;
-	return &rq;
+	w.env = env;
+	return &w;
 }
 
 static void
@@ -75,9 +75,9 @@ static void
 holds(const char *match, const char *none, bool there, bool absent)
 {
 	with(match, none, NULL);
-	CHECK(etag_conditions_hold(&rq, TAG) == there, "If-Match %s, If-None-Match %s: there",
+	CHECK(etag_conditions_hold(&w, TAG) == there, "If-Match %s, If-None-Match %s: there",
 	    match != NULL ? match : "-", none != NULL ? none : "-");
-	CHECK(etag_conditions_hold(&rq, NULL) == absent, "If-Match %s, If-None-Match %s: absent",
+	CHECK(etag_conditions_hold(&w, NULL) == absent, "If-Match %s, If-None-Match %s: absent",
 	    match != NULL ? match : "-", none != NULL ? none : "-");
 }
 

@@ -17,13 +17,13 @@ static void
 begin(const char *path)
 {
 	memset(&rq, 0, sizeof(rq));
-	rq.path = path;
+	rq.wire.path = path;
 }
 
 static void
 query(const char *name, const char *value, size_t len)
 {
-	rq.query[rq.nquery++] = (struct query_value){name, (char *)(uintptr_t)value, len};
+	rq.query.v[rq.query.n++] = (struct query_value){name, (char *)(uintptr_t)value, len};
 }
 
 /* The cursor that a list gives behind this row; the Link line whole in link. */
@@ -46,19 +46,19 @@ next_cursor(const unsigned char id[16], char cursor[64], char *link, size_t size
 static bool
 takes(const char *cursor, size_t len)
 {
-	size_t faults = rq.nfaults;
+	size_t faults = rq.faults.n;
 
 	query("cursor", cursor, len);
 	memset(&page, 0x77, sizeof(page));
 	page_read(&rq, &page);
-	rq.nquery--;
-	if (rq.nfaults == faults)
+	rq.query.n--;
+	if (rq.faults.n == faults)
 		return !page.first;
-	CHECK(rq.nfaults == faults + 1 && rq.faults[faults].in == FAULT_QUERY
-		  && strcmp(rq.faults[faults].at, "cursor") == 0,
+	CHECK(rq.faults.n == faults + 1 && rq.faults.list[faults].in == FAULT_QUERY
+		  && strcmp(rq.faults.list[faults].at, "cursor") == 0,
 	    "one fault, of the cursor");
 	CHECK(page.first, "a refused cursor is none");
-	rq.nfaults = faults;
+	rq.faults.n = faults;
 	return false;
 }
 
@@ -68,11 +68,12 @@ limit(const char *value, int want)
 	begin("/v1/rooms");
 	query("limit", value, strlen(value));
 	page_read(&rq, &page);
-	CHECK((rq.nfaults == 0) == (want > 0), "limit=%s: %zu faults", value, rq.nfaults);
+	CHECK((rq.faults.n == 0) == (want > 0), "limit=%s: %zu faults", value, rq.faults.n);
 	CHECK(page.limit == (want > 0 ? want : PAGE_DEFAULT), "limit=%s is %d", value, page.limit);
-	if (rq.nfaults > 0)
-		CHECK(rq.faults[0].in == FAULT_QUERY && strcmp(rq.faults[0].at, "limit") == 0,
-		    "at %s", rq.faults[0].at);
+	if (rq.faults.n > 0)
+		CHECK(rq.faults.list[0].in == FAULT_QUERY
+			  && strcmp(rq.faults.list[0].at, "limit") == 0,
+		    "at %s", rq.faults.list[0].at);
 }
 
 static void
@@ -82,7 +83,7 @@ page_without_parameters_is_the_first_50(void)
 
 	begin("/v1/rooms");
 	page_read(&rq, &page);
-	CHECK(page.limit == 50 && page.first && rq.nfaults == 0, "limit %d", page.limit);
+	CHECK(page.limit == 50 && page.first && rq.faults.n == 0, "limit %d", page.limit);
 	CHECK(memcmp(page.id, zero, 16) == 0, "begins at the least id");
 }
 
@@ -157,7 +158,7 @@ page_link_keeps_and_encodes_the_filters(void)
 	    "&cursor=%s>; rel=\"next\"\r\n",
 	    cursor);
 	CHECK_TEXT("Link", link, strlen(link), want);
-	rq.nquery = 0;
+	rq.query.n = 0;
 	query("available", "true", 4);
 	query("q", q, sizeof(q) - 1);
 	CHECK(takes(cursor, strlen(cursor)), "its own filters are refused");
@@ -181,10 +182,10 @@ page_cursor_of_another_list_or_filters_is_refused(void)
 	CHECK(!takes(cursor, 32), "no filter");
 	query("status", "RELEASED", 8);
 	CHECK(!takes(cursor, 32), "another value");
-	rq.nquery = 0;
+	rq.query.n = 0;
 	query("user_id", "RESERVED", 8);
 	CHECK(!takes(cursor, 32), "another filter");
-	rq.nquery = 0;
+	rq.query.n = 0;
 	query("status", "RESERVED", 8);
 	query("user_id", "", 0);
 	CHECK(!takes(cursor, 32), "one filter more");
@@ -199,25 +200,25 @@ page_cursor_tells_filters_apart(void)
 	begin("/v1/x");
 	query("a", "bc", 2);
 	next_cursor(last, cursor, link, sizeof(link));
-	rq.nquery = 0;
+	rq.query.n = 0;
 	query("ab", "c", 1);
 	CHECK(!takes(cursor, 32), "a=bc, ab=c");
-	rq.nquery = 0;
+	rq.query.n = 0;
 	query("a", "b", 1);
 	query("c", "", 0);
 	CHECK(!takes(cursor, 32), "a=bc, a=b&c=");
-	rq.nquery = 0;
+	rq.query.n = 0;
 	query("a", "x", 1);
 	query("bc", "y", 1);
 	next_cursor(last, cursor, link, sizeof(link));
-	rq.nquery = 0;
+	rq.query.n = 0;
 	query("a", "xb", 2);
 	query("c", "y", 1);
 	CHECK(!takes(cursor, 32), "a=x&bc=y, a=xb&c=y");
-	rq.nquery = 0;
+	rq.query.n = 0;
 	query("a", "bc", 2);
 	next_cursor(last, cursor, link, sizeof(link));
-	rq.nquery = 0;
+	rq.query.n = 0;
 	begin("/v1/xa");
 	query("", "bc", 2);
 	CHECK(!takes(cursor, 32), "/v1/x?a, /v1/xa?");
@@ -270,7 +271,7 @@ page_tells_of_both_faults(void)
 	query("cursor", "x", 1);
 	query("limit", "x", 1);
 	page_read(&rq, &page);
-	CHECK(rq.nfaults == 2, "%zu faults", rq.nfaults);
+	CHECK(rq.faults.n == 2, "%zu faults", rq.faults.n);
 }
 
 CU_TestInfo tests_page[] = {

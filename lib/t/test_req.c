@@ -12,7 +12,7 @@ static void
 begin(void)
 {
 	memset(&rq, 0, sizeof(rq));
-	rq.env = no_env;
+	rq.wire.env = no_env;
 }
 
 static void
@@ -24,15 +24,15 @@ req_param_finds_whole_names_and_counts_them(void)
 	int n = -1;
 
 	begin();
-	rq.env = env;
-	v = req_param(&rq, "HTTP_X", &n);
+	rq.wire.env = env;
+	v = wire_param(&rq.wire, "HTTP_X", &n);
 	CHECK(v != NULL && strcmp(v, "1") == 0 && n == 2, "the first of two");
-	v = req_param(&rq, "HTTP_X_ACTOR", &n);
+	v = wire_param(&rq.wire, "HTTP_X_ACTOR", &n);
 	CHECK(v != NULL && strcmp(v, "a=b") == 0 && n == 1, "a value with =");
-	v = req_param(&rq, "EMPTY", NULL);
+	v = wire_param(&rq.wire, "EMPTY", NULL);
 	CHECK(v != NULL && *v == '\0', "an empty value");
-	CHECK(req_param(&rq, "HTTP", &n) == NULL && n == 0, "the beginning of a name");
-	CHECK(req_param(&rq, "HTTP_X_ACTORS", &n) == NULL && n == 0, "more than a name");
+	CHECK(wire_param(&rq.wire, "HTTP", &n) == NULL && n == 0, "the beginning of a name");
+	CHECK(wire_param(&rq.wire, "HTTP_X_ACTORS", &n) == NULL && n == 0, "more than a name");
 }
 
 static void
@@ -42,12 +42,12 @@ req_query_gives_value_and_length(void)
 	size_t len = 99;
 
 	begin();
-	rq.query[0] = (struct query_value){"q", value, 3};
-	rq.nquery = 1;
-	CHECK(req_query(&rq, "q", &len) == value && len == 3, "q");
-	CHECK(req_query(&rq, "q", NULL) == value, "q without a length");
+	rq.query.v[0] = (struct query_value){"q", value, 3};
+	rq.query.n = 1;
+	CHECK(query_get(&rq.query, "q", &len) == value && len == 3, "q");
+	CHECK(query_get(&rq.query, "q", NULL) == value, "q without a length");
 	len = 99;
-	CHECK(req_query(&rq, "qq", &len) == NULL && len == 99, "what was not given");
+	CHECK(query_get(&rq.query, "qq", &len) == NULL && len == 99, "what was not given");
 }
 
 static void
@@ -60,19 +60,43 @@ req_fault_is_bounded(void)
 	big[sizeof(big) - 1] = '\0';
 	begin();
 	for (i = 0; i < 40; i++)
-		req_fault(&rq, big, "%d %s", i, big);
-	CHECK(rq.nfaults == REQ_FAULTS_MAX, "%zu faults", rq.nfaults);
-	for (i = 0; i < REQ_FAULTS_MAX; i++) {
-		CHECK(strlen(rq.faults[i].at) == sizeof(rq.faults[i].at) - 1, "pointer %d", i);
-		CHECK(
-		    strlen(rq.faults[i].detail) == sizeof(rq.faults[i].detail) - 1, "detail %d", i);
-		CHECK(atoi(rq.faults[i].detail) == i, "those that came first stay");
+		faults_add(&rq.faults, FAULT_BODY, big, "%d %s", i, big);
+	CHECK(rq.faults.n == FAULTS_MAX, "%zu faults", rq.faults.n);
+	for (i = 0; i < FAULTS_MAX; i++) {
+		CHECK(strlen(rq.faults.list[i].at) == sizeof(rq.faults.list[i].at) - 1,
+		    "pointer %d", i);
+		CHECK(strlen(rq.faults.list[i].detail) == sizeof(rq.faults.list[i].detail) - 1,
+		    "detail %d", i);
+		CHECK(atoi(rq.faults.list[i].detail) == i, "those that came first stay");
 	}
+}
+
+/* Whatever is told of a request by its predecessor would be a leak. */
+static void
+req_begin_leaves_nothing_of_the_one_before(void)
+{
+	struct db *db = (struct db *)&rq;
+
+	memset(&rq, 0x5a, sizeof(rq));
+	req_begin(&rq, db, no_env, "{}", 2);
+	CHECK(rq.wire.env == no_env && strcmp(rq.wire.body, "{}") == 0 && rq.wire.body_len == 2
+		  && rq.wire.json == NULL && !rq.wire.keyed && !rq.wire.conditional
+		  && rq.wire.path[0] == '\0',
+	    "the wire");
+	CHECK(rq.query.n == 0 && query_get(&rq.query, "q", NULL) == NULL, "the query");
+	CHECK(rq.caller.role == ROLE_NONE && rq.caller.api_key == NULL && rq.caller.actor[0] == '\0'
+		  && !caller_tells_key(&rq.caller, "ZZZZZZZZZZZZZZZZZZZZ", 20),
+	    "the caller");
+	CHECK(rq.faults.n == 0 && rq.faults.detail[0] == '\0', "the faults");
+	CHECK(rq.route == NULL && rq.number == 0 && rq.missing == PROB_NONE && rq.allow[0] == '\0'
+		  && rq.request_id[0] == '\0' && rq.db == db && rq.id.b[0] == 0 && rq.id.b[15] == 0,
+	    "the rest");
 }
 
 CU_TestInfo tests_req[] = {
     TEST(req_param_finds_whole_names_and_counts_them),
     TEST(req_query_gives_value_and_length),
     TEST(req_fault_is_bounded),
+    TEST(req_begin_leaves_nothing_of_the_one_before),
     CU_TEST_INFO_NULL,
 };

@@ -19,9 +19,9 @@ static void
 begin(enum method method)
 {
 	memset(&rq, 0, sizeof(rq));
-	rq.env = env;
+	rq.wire.env = env;
 	env[0] = NULL;
-	rq.method = method;
+	rq.wire.method = method;
 	strcpy(rq.request_id, "req-1");
 	resp_reset(&rs);
 }
@@ -30,7 +30,7 @@ static void
 render(void)
 {
 	buf_reset(&out);
-	resp_render(&rs, &rq, &out);
+	resp_render(&rs, &rq.wire, &out);
 	buf_add(&out, "", 1);
 	out.len--;
 }
@@ -256,7 +256,7 @@ problem_has_the_form_of_rfc_9457(void)
 	begin(METHOD_GET);
 	buf_str(&rs.body, "half");
 	resp_header(&rs, "X-Half", "yes");
-	resp_problem(&rs, &rq, PROB_SOLD_OUT, NULL, "first-id");
+	resp_problem(&rs, &rq.faults, PROB_SOLD_OUT, NULL, "first-id");
 	o = document("Content-Type: application/problem+json\r\n");
 	member_is(o, "type", "\"/problems/sold-out\"");
 	member_is(o, "title", "\"Sold out\"");
@@ -279,12 +279,13 @@ problem_takes_a_detail_that_knows_better(void)
 	struct json_object *o;
 
 	begin(METHOD_GET);
-	resp_problem(&rs, &rq, PROB_INSUFFICIENT_POINTS, "\"250\" points\n are missing", "r");
+	resp_problem(
+	    &rs, &rq.faults, PROB_INSUFFICIENT_POINTS, "\"250\" points\n are missing", "r");
 	o = document("problem+json");
 	member_is(o, "detail", "\"\\\"250\\\" points\\n are missing\"");
 	json_object_put(o);
 	begin(METHOD_GET);
-	resp_problem(&rs, &rq, PROB_INSUFFICIENT_POINTS, "", "r");
+	resp_problem(&rs, &rq.faults, PROB_INSUFFICIENT_POINTS, "", "r");
 	o = document("problem+json");
 	member_is(o, "detail", "\"The balance is too low.\"");
 	json_object_put(o);
@@ -300,11 +301,11 @@ problem_of_validation_lists_every_error(void)
 
 	for (i = 0; i < 2; i++) {
 		begin(METHOD_POST);
-		req_fault(&rq, "/user/id", "is missing");
-		req_fault(&rq, "/a\"b", "must be %d", 1);
-		req_fault_query(&rq, "limit", "must be %d", 2);
-		req_fault_header(&rq, "X-Actor", "must be %d", 3);
-		resp_problem(&rs, &rq, both[i], NULL, "r");
+		faults_add(&rq.faults, FAULT_BODY, "/user/id", "is missing");
+		faults_add(&rq.faults, FAULT_BODY, "/a\"b", "must be %d", 1);
+		faults_add(&rq.faults, FAULT_QUERY, "limit", "must be %d", 2);
+		faults_add(&rq.faults, FAULT_HEADER, "X-Actor", "must be %d", 3);
+		resp_problem(&rs, &rq.faults, both[i], NULL, "r");
 		o = document("problem+json");
 		member_is(o, "errors",
 		    "[{\"pointer\":\"/user/id\",\"detail\":\"is "
@@ -315,8 +316,8 @@ problem_of_validation_lists_every_error(void)
 		json_object_put(o);
 	}
 	begin(METHOD_POST);
-	req_fault(&rq, "/x", "y");
-	resp_problem(&rs, &rq, PROB_NOT_FOUND, NULL, "r");
+	faults_add(&rq.faults, FAULT_BODY, "/x", "y");
+	resp_problem(&rs, &rq.faults, PROB_NOT_FOUND, NULL, "r");
 	o = document("problem+json");
 	CHECK(!json_object_object_get_ex(o, "errors", NULL), "errors of another problem");
 	json_object_put(o);
@@ -327,19 +328,19 @@ static void
 problem_brings_the_headers_that_belong_to_it(void)
 {
 	begin(METHOD_GET);
-	resp_problem(&rs, &rq, PROB_UNAUTHORIZED, NULL, "r");
+	resp_problem(&rs, &rq.faults, PROB_UNAUTHORIZED, NULL, "r");
 	render();
 	CHECK(
 	    strstr(out.p, "\r\nWWW-Authenticate: ") != NULL && strstr(out.p, "Retry-After") == NULL,
 	    "%s", out.p);
 	begin(METHOD_GET);
-	resp_problem(&rs, &rq, PROB_UNAVAILABLE, NULL, "r");
+	resp_problem(&rs, &rq.faults, PROB_UNAVAILABLE, NULL, "r");
 	render();
 	CHECK(strstr(out.p, "\r\nRetry-After: ") != NULL && strstr(out.p, "WWW-Auth") == NULL, "%s",
 	    out.p);
 	begin(METHOD_PUT);
 	rs.allow = "GET, HEAD, OPTIONS";
-	resp_problem(&rs, &rq, PROB_METHOD_NOT_ALLOWED, NULL, "r");
+	resp_problem(&rs, &rq.faults, PROB_METHOD_NOT_ALLOWED, NULL, "r");
 	render();
 	CHECK(strstr(out.p, "\r\nAllow: GET, HEAD, OPTIONS\r\n") != NULL, "%s", out.p);
 	done();
@@ -353,7 +354,7 @@ problem_is_never_a_304(void)
 	strcpy(match, "HTTP_IF_NONE_MATCH=*");
 	env[0] = match;
 	env[1] = NULL;
-	resp_problem(&rs, &rq, PROB_NOT_FOUND, NULL, "r");
+	resp_problem(&rs, &rq.faults, PROB_NOT_FOUND, NULL, "r");
 	render();
 	CHECK(
 	    strstr(out.p, "Status: 404\r\n") != NULL && strstr(out.p, "ETag") == NULL, "%s", out.p);

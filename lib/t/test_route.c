@@ -354,16 +354,16 @@ route_takes_a_well_formed_request_id_only(void)
 static void
 actor(const char *role, const char *given, const char *want)
 {
-	char text[REQ_ACTOR_MAX + 3];
+	char text[CALLER_ACTOR_MAX + 3];
 
 	exchange_begin(&x, "GET", "/v1/things/" ID);
 	exchange_role(&x, role);
 	exchange_add(&x, "HTTP_X_ACTOR=%s", given);
 	if (want == NULL) {
 		refused(given, run(), 400, "validation");
-		CHECK(
-		    x.rq.faults[0].in == FAULT_HEADER && strcmp(x.rq.faults[0].at, "X-Actor") == 0,
-		    "at %s", x.rq.faults[0].at);
+		CHECK(x.rq.faults.list[0].in == FAULT_HEADER
+			  && strcmp(x.rq.faults.list[0].at, "X-Actor") == 0,
+		    "at %s", x.rq.faults.list[0].at);
 	} else if (CHECK(run() == 200, "'%s': %d", given, x.rs.status)) {
 		snprintf(text, sizeof(text), "\"%s\"", want);
 		member_is("actor", text);
@@ -407,13 +407,15 @@ told(enum fault_in in, const char *at, const char *body, ...)
 	va_end(ap);
 	CHECK(run() == (in == FAULT_BODY ? 422 : 400), "%s: %d", at, x.rs.status);
 	member_is("type", "\"/problems/validation\"");
-	CHECK(x.rq.nfaults == 1 && x.rq.faults[0].in == in && strcmp(x.rq.faults[0].at, at) == 0
-		  && strcmp(x.rq.faults[0].detail, "must not contain the API key") == 0,
-	    "%s: %zu faults, %s %s", at, x.rq.nfaults, x.rq.faults[0].at, x.rq.faults[0].detail);
+	CHECK(x.rq.faults.n == 1 && x.rq.faults.list[0].in == in
+		  && strcmp(x.rq.faults.list[0].at, at) == 0
+		  && strcmp(x.rq.faults.list[0].detail, "must not contain the API key") == 0,
+	    "%s: %zu faults, %s %s", at, x.rq.faults.n, x.rq.faults.list[0].at,
+	    x.rq.faults.list[0].detail);
 	CHECK(
 	    memmem(x.out.p, x.out.len, API_KEY, strlen(API_KEY)) == NULL, "%s: it is told on", at);
-	CHECK(strstr(x.rq.actor, API_KEY) == NULL && strstr(x.rq.request_id, API_KEY) == NULL
-		  && !x.rq.keyed,
+	CHECK(strstr(x.rq.caller.actor, API_KEY) == NULL && strstr(x.rq.request_id, API_KEY) == NULL
+		  && !x.rq.wire.keyed,
 	    "%s: it is kept", at);
 }
 
@@ -441,7 +443,8 @@ route_refuses_the_key_in_any_text(void)
 	exchange_add(&x, "%s", key);
 	exchange_add(&x, "QUERY_STRING=q=%%5Ak3-9fQ.x_7pLw2a");
 	CHECK(run() == 400, "q: %d", x.rs.status);
-	CHECK(x.rq.nfaults == 1 && strcmp(x.rq.faults[0].at, "q") == 0, "%s", x.rq.faults[0].at);
+	CHECK(x.rq.faults.n == 1 && strcmp(x.rq.faults.list[0].at, "q") == 0, "%s",
+	    x.rq.faults.list[0].at);
 	exchange_begin(&x, "GET", "/v1/things/" ID);
 	exchange_add(&x, "LOYALTY_ROLE=restricted");
 	exchange_add(&x, "%s", key);
@@ -456,7 +459,7 @@ route_refuses_an_ill_formed_actor(void)
 	    "%c2%a0%e2%80%8b", "a%00b", "%0d%0a", "%0A", "%7f", "%c2%85", "%c0%80", "%ff",
 	    "%ed%a0%80", "%e2%80%ae", "M\xc3\xbcller", "a\tb", "a\r\nb", "anna, otto", "a,b"};
 	char big[1400], *p = big;
-	char want[REQ_ACTOR_MAX + 1], *w = want;
+	char want[CALLER_ACTOR_MAX + 1], *w = want;
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -511,10 +514,10 @@ bad_query(const char *query, const char *name)
 
 	CHECK(status == 400, "'%s': %d", query, status);
 	member_is("type", "\"/problems/validation\"");
-	CHECK(x.rq.nfaults > 0 && x.rq.faults[0].in == FAULT_QUERY
-		  && strcmp(x.rq.faults[0].at, name) == 0,
-	    "'%s': parameter '%s', not '%s'", query, x.rq.nfaults > 0 ? x.rq.faults[0].at : "",
-	    name);
+	CHECK(x.rq.faults.n > 0 && x.rq.faults.list[0].in == FAULT_QUERY
+		  && strcmp(x.rq.faults.list[0].at, name) == 0,
+	    "'%s': parameter '%s', not '%s'", query,
+	    x.rq.faults.n > 0 ? x.rq.faults.list[0].at : "", name);
 }
 
 static void
@@ -541,7 +544,7 @@ route_refuses_a_bad_query(void)
 	bad_query("\xff\xfe=1", "\?\?");
 	bad_query("available q=1", "available?q");
 	bad_query("a=1&b=2&c=3", "a");
-	CHECK(x.rq.nfaults == 3, "%zu faults of three", x.rq.nfaults);
+	CHECK(x.rq.faults.n == 3, "%zu faults of three", x.rq.faults.n);
 }
 
 /* A client may sort its parameters as it likes: the cursor fits. */
@@ -645,8 +648,8 @@ typed(const char *type, const char *encoding, const char *body)
 {
 	exchange_begin(&x, "POST", "/v1/things/" ID "/act");
 	exchange_role(&x, "restricted");
-	x.rq.body = body;
-	x.rq.body_len = strlen(body);
+	x.rq.wire.body = body;
+	x.rq.wire.body_len = strlen(body);
 	if (type != NULL)
 		exchange_add(&x, "CONTENT_TYPE=%s", type);
 	if (encoding != NULL)
@@ -703,7 +706,7 @@ route_refuses_a_body_that_did_not_fit(void)
 {
 	exchange_begin(&x, "POST", "/v1/things");
 	exchange_role(&x, "public");
-	x.rq.body = NULL;
+	x.rq.wire.body = NULL;
 	refused("too long", run(), 413, "payload-too-large");
 }
 
@@ -773,9 +776,9 @@ idempotency_key_has_1_to_128_visible_characters(void)
 		exchange_role(&x, "restricted");
 		exchange_add(&x, "HTTP_IDEMPOTENCY_KEY=%s", bad[i]);
 		refused(bad[i], run(), 400, "validation");
-		CHECK(x.rq.faults[0].in == FAULT_HEADER
-			  && strcmp(x.rq.faults[0].at, "Idempotency-Key") == 0,
-		    "at %s", x.rq.faults[0].at);
+		CHECK(x.rq.faults.list[0].in == FAULT_HEADER
+			  && strcmp(x.rq.faults.list[0].at, "Idempotency-Key") == 0,
+		    "at %s", x.rq.faults.list[0].at);
 	}
 	memset(key, '~', sizeof(key));
 	key[128] = '\0';
@@ -814,7 +817,7 @@ route_tells_of_header_and_query_faults_at_once(void)
 	exchange_add(&x, "QUERY_STRING=a=1&b=2");
 	exchange_body(&x, "{{{", 3);
 	refused("all", run(), 400, "validation");
-	CHECK(x.rq.nfaults == 4, "%zu faults", x.rq.nfaults);
+	CHECK(x.rq.faults.n == 4, "%zu faults", x.rq.faults.n);
 }
 
 static void
@@ -825,7 +828,7 @@ route_names_the_longest_parameter_of_a_query_too_long(void)
 	memset(end, 'x', 3000);
 	strcpy(end + 3000, "&available=true");
 	bad_query(query, "q");
-	CHECK(x.rq.nfaults == 1, "%zu faults", x.rq.nfaults);
+	CHECK(x.rq.faults.n == 1, "%zu faults", x.rq.faults.n);
 }
 
 static void
