@@ -1,7 +1,12 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "db.h"
+#include "jsonw.h"
+#include "log.h"
 #include "ready.h"
+#include "req.h"
+#include "resp.h"
 
 #define KEEP_MS 1000 /* how old an answer may be */
 #define WAIT_MS 1000 /* how long the database may take */
@@ -10,7 +15,7 @@ static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER; /* by whoever asks th
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* of what follows */
 static int64_t asked_ms;				   /* 0: never */
 static enum db_status status;
-static char reason[300];
+static char reason[200];
 
 /* The answer that is kept; 0 for *at where there is none. */
 static enum db_status
@@ -42,7 +47,12 @@ ask(struct db *db, const char *request_id)
 	pthread_mutex_unlock(&lock);
 }
 
-enum db_status
+/*
+ * The answer is kept for a second for all threads of the process, so that
+ * probes cost one write a second, however many come.  Who asks while another
+ * thread does gets the answer before.
+ */
+static enum db_status
 ready_ask(struct db *db, const char *request_id, char *why, size_t size)
 {
 	enum db_status st;
@@ -63,4 +73,32 @@ ready_ask(struct db *db, const char *request_id, char *why, size_t size)
 	}
 	pthread_mutex_unlock(&asking);
 	return st;
+}
+
+enum prob
+ready_get(struct req *rq, struct resp *rs, const char *service)
+{
+	const char *next = wire_param(&rq->wire, "LOYALTY_READY_NEXT", NULL);
+	struct jsonw w = jsonw_begin(&rs->body);
+	char why[sizeof(reason)];
+	enum db_status st = ready_ask(rq->db, rq->request_id, why, sizeof(why));
+
+	if (st != DB_OK) {
+		/* anybody may ask: no addresses, no names of the library's making */
+		log_line(LOG_WARN, rq->request_id, "not ready: %s", why);
+		snprintf(rq->faults.detail, sizeof(rq->faults.detail), "%s is not ready: %s.",
+		    service,
+		    st == DB_VERSION ? why : "the database is out of reach or takes no writes");
+		return PROB_UNAVAILABLE;
+	}
+	if (next != NULL && *next != '\0') {
+		rs->redirect = next; /* nginx keeps our headers: the last one sets them */
+		return PROB_NONE;
+	}
+	resp_header(rs, "Cache-Control", "no-store");
+	jsonw_object(&w);
+	jsonw_name(&w, "status");
+	jsonw_str(&w, "ready");
+	jsonw_close(&w);
+	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
 }

@@ -1,19 +1,18 @@
 #ifndef LOYALTY_READY_H
 #define LOYALTY_READY_H
 
-#include <stddef.h>
+#include "problem.h"
 
-#include "db.h"
+struct req;
+struct resp;
 
 /*
- * Would a write work now?  The database makes one (the procedure `ready`): a
- * server that is up but takes no writes, read-only or with a full disk, is
- * not ready.  The answer is kept for a second for all threads of the process,
- * so that probes cost one write a second, however many come.  Waits a second
- * at most; who asks while another thread does gets the answer before.
- * The deadline of db's next calls is changed.  why: the reason where it is
- * not DB_OK, for people, cut to size bytes.
+ * GET /readyz, without a key: would a write work now?  The database makes one
+ * (the procedure `ready`), at most one a second for the process: a server that
+ * is up but takes no writes, read-only or with a full disk, is not ready.
+ * Waits a second at most; the deadline of rq->db's next calls is changed.
+ * nginx asks one service after the other: LOYALTY_READY_NEXT is where it goes on.
  */
-enum db_status ready_ask(struct db *db, const char *request_id, char *why, size_t size);
+enum prob ready_get(struct req *rq, struct resp *rs, const char *service);
 
 #endif

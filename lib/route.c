@@ -5,7 +5,6 @@
 #include "body.h"
 #include "etag.h"
 #include "idempotency.h"
-#include "jsonw.h"
 #include "log.h"
 #include "ready.h"
 #include "route.h"
@@ -126,35 +125,6 @@ read_request_id(struct req *rq)
 
 /* ---- dispatch ---- */
 
-/* Is this service able to work?  nginx asks one after the other. */
-static enum prob
-answer_ready(struct req *rq, struct resp *rs, const char *service)
-{
-	const char *next = wire_param(&rq->wire, "LOYALTY_READY_NEXT", NULL);
-	struct jsonw w = jsonw_begin(&rs->body);
-	char why[200];
-	enum db_status st = ready_ask(rq->db, rq->request_id, why, sizeof(why));
-
-	if (st != DB_OK) {
-		/* anybody may ask: no addresses, no names of the library's making */
-		log_line(LOG_WARN, rq->request_id, "not ready: %s", why);
-		snprintf(rq->faults.detail, sizeof(rq->faults.detail), "%s is not ready: %s.",
-		    service,
-		    st == DB_VERSION ? why : "the database is out of reach or takes no writes");
-		return PROB_UNAVAILABLE;
-	}
-	if (next != NULL && *next != '\0') {
-		rs->redirect = next; /* nginx keeps our headers: the last one sets them */
-		return PROB_NONE;
-	}
-	resp_header(rs, "Cache-Control", "no-store");
-	jsonw_object(&w);
-	jsonw_name(&w, "status");
-	jsonw_str(&w, "ready");
-	jsonw_close(&w);
-	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
-}
-
 /* The route of path and method; *allow: methods of the path, "" if it has none. */
 static const struct route *
 find(const struct route *routes, size_t n, struct req *rq, char *allow, size_t size)
@@ -262,7 +232,7 @@ route_dispatch(
 	read_request_id(rq);
 	if (strcmp(rq->wire.path, "/readyz") == 0
 	    && (rq->wire.method == METHOD_GET || rq->wire.method == METHOD_HEAD))
-		pr = answer_ready(rq, rs, service);
+		pr = ready_get(rq, rs, service);
 	else
 		pr = handle(routes, n, rq, rs, rq->allow, sizeof(rq->allow));
 	if (pr != PROB_NONE) {

@@ -40,7 +40,7 @@ void route_template(const struct route *r, char *out, size_t size);
 /*
  * From a filled-in env and body to a finished answer.  Owns what is the same
  * for all: keys and roles, 404, 405, OPTIONS, HEAD, the form of query, body
- * and headers, readiness, problems.  Handlers never see any of it.
+ * and headers, problems.  Handlers never see any of it.
  */
 void route_dispatch(
     const struct route *routes, size_t n, const char *service, struct req *rq, struct resp *rs);
