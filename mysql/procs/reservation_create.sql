@@ -18,32 +18,34 @@ BEGIN
   -- @begin
   decide: LOOP
     SELECT name, role, bonus_points INTO v_user_name, v_role, v_balance FROM user WHERE id = p_user FOR UPDATE;
-    SELECT name, available_amount, required_points INTO v_room_name, v_available_amount, v_required_points
+    SELECT name, available_amount, required_points, required_points INTO v_room_name, v_available_amount, v_required_points, v_points
       FROM room WHERE id = p_room AND archived = 0;
     -- @context, @loyalty_reservation = p_id
-    IF v_user_name IS NULL THEN
+    IF v_available_amount > 0 AND v_balance >= v_points THEN
+      SET v_status = 'RESERVED';
+      IF v_points > 0 THEN
+        UPDATE user SET bonus_points = bonus_points - v_points WHERE id = p_user;
+      END IF;
+      UPDATE room SET available_amount = LAST_INSERT_ID(available_amount - 1), reservable = available_amount > 0
+        WHERE id = p_room AND available_amount > 0 AND required_points = v_points AND archived = 0
+          AND CAST(name AS BINARY) = v_room_name;
+      IF ROW_COUNT() = 0 THEN
+        ROLLBACK;
+        START TRANSACTION;
+        SET v_room_name = NULL, v_available_amount = NULL;
+        ITERATE decide;
+      END IF;
+      SET v_available_amount = LAST_INSERT_ID();
+    ELSEIF v_user_name IS NULL THEN
       SET v_problem = 'user-not-found';
     ELSEIF v_room_name IS NULL THEN
       SET v_problem = 'room-not-found';
     ELSEIF v_available_amount = 0 THEN
       SET v_problem = 'sold-out', v_text = v_room_name;
     ELSE
-      SET v_points = v_required_points, v_status = IF(v_balance < v_points, 'PENDING_APPROVAL', 'RESERVED');
-      IF v_status = 'RESERVED' THEN
-        IF v_points > 0 THEN
-          UPDATE user SET bonus_points = bonus_points - v_points WHERE id = p_user;
-        END IF;
-        UPDATE room SET available_amount = LAST_INSERT_ID(available_amount - 1), reservable = available_amount > 0
-          WHERE id = p_room AND available_amount > 0 AND required_points = v_points AND archived = 0
-            AND CAST(name AS BINARY) = v_room_name;
-        IF ROW_COUNT() = 0 THEN
-          ROLLBACK;
-          START TRANSACTION;
-          SET v_room_name = NULL;
-          ITERATE decide;
-        END IF;
-        SET v_available_amount = LAST_INSERT_ID();
-      END IF;
+      SET v_status = 'PENDING_APPROVAL';
+    END IF;
+    IF v_problem IS NULL THEN
       INSERT INTO reservation (id, user_id, room_id, status, points, created_at, updated_at)
         VALUES (p_id, p_user, p_room, v_status, v_points, v_at, v_at);
     END IF;
