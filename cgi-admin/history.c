@@ -60,7 +60,7 @@ history_list(struct req *rq, struct resp *rs, const char *procedure, const char 
 	db_utf8(rq->db, until, RFC3339_SQL);
 	db_int(rq->db, page_number(&page));
 	db_int(rq->db, page.limit + 1);
-	return answer_list(rq, rs, &page, shape, columns);
+	return answer_list(rq, rs, call_read(rq), &page, shape, columns);
 }
 
 void

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "answer.h"
+#include "call.h"
 #include "metrics.h"
 #include "routes.h"
 
@@ -94,11 +94,11 @@ enum prob
 metrics_get(struct req *rq, struct resp *rs)
 {
 	struct buf *b = &rs->body;
-	enum db_status st;
+	enum prob pr;
 
 	db_call(rq->db, "metrics_get");
-	if ((st = db_exec(rq->db, DB_READ, rq->request_id)) != DB_OK)
-		return answer_failed(rq, st, false);
+	if ((pr = call_read(rq)) != PROB_NONE)
+		return pr;
 	family(b, "loyalty_request_duration_seconds", "histogram",
 	    "Requests by service, route and status, and how long they took in the service.");
 	while (db_row(rq->db))

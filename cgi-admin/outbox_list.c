@@ -27,5 +27,5 @@ outbox_list(struct req *rq, struct resp *rs)
 		db_null(rq->db);
 	db_int(rq->db, page.first ? LLONG_MAX : page_number(&page));
 	db_int(rq->db, page.limit + 1);
-	return answer_list(rq, rs, &page, outbox_shape, SHAPE_OUTBOX);
+	return answer_list(rq, rs, call_read(rq), &page, outbox_shape, SHAPE_OUTBOX);
 }

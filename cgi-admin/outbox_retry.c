@@ -11,7 +11,7 @@ outbox_retry(struct req *rq, struct resp *rs)
 
 	if ((pr = body_none(rq)) != PROB_NONE)
 		return pr;
-	req_call(rq, "outbox_retry");
+	call_begin(rq, "outbox_retry");
 	db_int(rq->db, rq->number);
-	return answer_write(rq, rs, outbox_shape, SHAPE_OUTBOX, 200, NULL);
+	return answer_write(rq, rs, call_write(rq), outbox_shape, SHAPE_OUTBOX, 200, NULL);
 }

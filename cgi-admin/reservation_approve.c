@@ -19,11 +19,12 @@ reservation_approve(struct req *rq, struct resp *rs)
 	body_int(&b, "points", 0, PRICE_MAX, &points);
 	if ((pr = body_end(&b)) != PROB_NONE)
 		return pr;
-	req_call(rq, "reservation_approve");
+	call_begin(rq, "reservation_approve");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	if (points >= 0)
 		db_int(rq->db, points);
 	else
 		db_null(rq->db);
-	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 200, NULL);
+	return answer_write(
+	    rq, rs, call_write(rq), shape_reservation, SHAPE_RESERVATION, 200, NULL);
 }

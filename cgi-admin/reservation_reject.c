@@ -16,8 +16,9 @@ reservation_reject(struct req *rq, struct resp *rs)
 	body_text(&b, "reason", TEXT_REASON, &reason, &len);
 	if ((pr = body_end(&b)) != PROB_NONE)
 		return pr;
-	req_call(rq, "reservation_reject");
+	call_begin(rq, "reservation_reject");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	db_utf8(rq->db, reason, len);
-	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 200, NULL);
+	return answer_write(
+	    rq, rs, call_write(rq), shape_reservation, SHAPE_RESERVATION, 200, NULL);
 }

@@ -1,5 +1,5 @@
-#include "answer.h"
 #include "body.h"
+#include "change.h"
 #include "routes.h"
 #include "stock.h"
 
@@ -41,7 +41,7 @@ call(struct req *rq, const void *in)
 {
 	const struct stock_change_in *c = in;
 
-	req_call(rq, "stock_change");
+	call_begin(rq, "stock_change");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	if (c->name != NULL)
 		db_utf8(rq->db, c->name, c->name_len);
@@ -66,5 +66,5 @@ stock_change(struct req *rq, struct resp *rs)
 
 	if ((pr = parse(rq, &c)) != PROB_NONE)
 		return pr;
-	return answer_change(rq, rs, &change, &c);
+	return change_answer(rq, rs, &change, &c);
 }

@@ -36,10 +36,11 @@ stock_create(struct req *rq, struct resp *rs)
 
 	if ((pr = parse(rq, &s)) != PROB_NONE)
 		return pr;
-	req_call(rq, "stock_create");
+	call_begin(rq, "stock_create");
 	db_bytes(rq->db, s.id.b, sizeof(s.id.b));
 	db_utf8(rq->db, s.name, s.name_len);
 	db_int(rq->db, s.total);
 	db_int(rq->db, s.price);
-	return answer_write(rq, rs, stock_shape, SHAPE_STOCK, 201, "/v1/admin/rooms/");
+	return answer_write(
+	    rq, rs, call_write(rq), stock_shape, SHAPE_STOCK, 201, "/v1/admin/rooms/");
 }

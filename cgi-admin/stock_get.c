@@ -16,5 +16,5 @@ enum prob
 stock_get(struct req *rq, struct resp *rs)
 {
 	stock_read(rq);
-	return answer_row(rq, rs, stock_shape, SHAPE_STOCK, PROB_ROOM_NOT_FOUND);
+	return answer_row(rq, rs, call_read(rq), stock_shape, SHAPE_STOCK, PROB_ROOM_NOT_FOUND);
 }

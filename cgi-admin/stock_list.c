@@ -17,5 +17,5 @@ stock_list(struct req *rq, struct resp *rs)
 	    " WHERE id > ? ORDER BY id LIMIT ?");
 	db_bytes(rq->db, page.id, page.first ? 0 : sizeof(page.id));
 	db_int(rq->db, page.limit + 1);
-	return answer_list(rq, rs, &page, stock_shape, SHAPE_STOCK);
+	return answer_list(rq, rs, call_read(rq), &page, stock_shape, SHAPE_STOCK);
 }

@@ -15,5 +15,5 @@ user_get(struct req *rq, struct resp *rs)
 {
 	rs->personal = true;
 	user_read(rq);
-	return answer_row(rq, rs, shape_account, SHAPE_ACCOUNT, PROB_USER_NOT_FOUND);
+	return answer_row(rq, rs, call_read(rq), shape_account, SHAPE_ACCOUNT, PROB_USER_NOT_FOUND);
 }

@@ -27,5 +27,5 @@ user_list(struct req *rq, struct resp *rs)
 		db_null(rq->db);
 	db_bytes(rq->db, page.id, page.first ? 0 : sizeof(page.id));
 	db_int(rq->db, page.limit + 1);
-	return answer_list(rq, rs, &page, shape_account, SHAPE_ACCOUNT);
+	return answer_list(rq, rs, call_read(rq), &page, shape_account, SHAPE_ACCOUNT);
 }

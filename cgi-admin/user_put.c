@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "answer.h"
 #include "body.h"
+#include "change.h"
 #include "routes.h"
 #include "user.h"
 
@@ -15,7 +15,7 @@ call(struct req *rq, const void *in)
 {
 	const struct user_in *u = in;
 
-	req_call(rq, "user_put");
+	call_begin(rq, "user_put");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	db_utf8(rq->db, u->name, u->name_len);
 	db_utf8(rq->db, u->role, strlen(u->role));
@@ -40,5 +40,5 @@ user_put(struct req *rq, struct resp *rs)
 	body_role(&b, "role", &u.role);
 	if ((pr = body_end(&b)) != PROB_NONE)
 		return pr;
-	return answer_change(rq, rs, &change, &u);
+	return change_answer(rq, rs, &change, &u);
 }

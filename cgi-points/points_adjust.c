@@ -44,9 +44,9 @@ points_adjust(struct req *rq, struct resp *rs)
 
 	if ((pr = parse(rq, &amount, &reason, &len)) != PROB_NONE)
 		return pr;
-	req_call(rq, "points_adjust");
+	call_begin(rq, "points_adjust");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	db_int(rq->db, amount);
 	db_utf8(rq->db, reason, len);
-	return answer_write(rq, rs, shape, SHAPE_USER + 2, 201, NULL);
+	return answer_write(rq, rs, call_write(rq), shape, SHAPE_USER + 2, 201, NULL);
 }

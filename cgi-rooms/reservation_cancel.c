@@ -14,7 +14,8 @@ reservation_cancel(struct req *rq, struct resp *rs)
 
 	if ((pr = body_none(rq)) != PROB_NONE)
 		return pr;
-	req_call(rq, "reservation_cancel");
+	call_begin(rq, "reservation_cancel");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
-	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 200, NULL);
+	return answer_write(
+	    rq, rs, call_write(rq), shape_reservation, SHAPE_RESERVATION, 200, NULL);
 }

@@ -29,9 +29,10 @@ reservation_create(struct req *rq, struct resp *rs)
 		return pr;
 	if (!uuid_v7(&id))
 		return PROB_INTERNAL;
-	req_call(rq, "reservation_create");
+	call_begin(rq, "reservation_create");
 	db_bytes(rq->db, id.b, sizeof(id.b));
 	db_bytes(rq->db, room.b, sizeof(room.b));
 	db_bytes(rq->db, user.b, sizeof(user.b));
-	return answer_write(rq, rs, shape_reservation, SHAPE_RESERVATION, 201, "/v1/reservations/");
+	return answer_write(
+	    rq, rs, call_write(rq), shape_reservation, SHAPE_RESERVATION, 201, "/v1/reservations/");
 }

@@ -12,5 +12,6 @@ reservation_get(struct req *rq, struct resp *rs)
 	    " FROM reservation v JOIN room r ON r.id = v.room_id JOIN user u ON u.id = v.user_id"
 	    " WHERE v.id = ?");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
-	return answer_row(rq, rs, shape_reservation, SHAPE_RESERVATION, PROB_RESERVATION_NOT_FOUND);
+	return answer_row(rq, rs, call_read(rq), shape_reservation, SHAPE_RESERVATION,
+	    PROB_RESERVATION_NOT_FOUND);
 }

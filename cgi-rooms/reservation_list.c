@@ -70,5 +70,5 @@ reservation_list(struct req *rq, struct resp *rs)
 		db_utf8(rq->db, status, strlen(status));
 	db_bytes(rq->db, page.id, sizeof(page.id));
 	db_int(rq->db, page.limit + 1);
-	return answer_list(rq, rs, &page, shape_reservation, SHAPE_RESERVATION);
+	return answer_list(rq, rs, call_read(rq), &page, shape_reservation, SHAPE_RESERVATION);
 }

@@ -9,5 +9,5 @@ room_get(struct req *rq, struct resp *rs)
 	    "SELECT id, name, available_amount, required_points FROM room"
 	    " WHERE id = ? AND archived = 0");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
-	return answer_row(rq, rs, shape_room, SHAPE_ROOM, PROB_ROOM_NOT_FOUND);
+	return answer_row(rq, rs, call_read(rq), shape_room, SHAPE_ROOM, PROB_ROOM_NOT_FOUND);
 }

@@ -38,5 +38,5 @@ room_list(struct req *rq, struct resp *rs)
 		db_bytes(rq->db, page.id, sizeof(page.id));
 	}
 	db_int(rq->db, page.limit + 1);
-	return answer_list(rq, rs, &page, shape_room, SHAPE_ROOM);
+	return answer_list(rq, rs, call_read(rq), &page, shape_room, SHAPE_ROOM);
 }

@@ -36,7 +36,7 @@ bool etag_listed(const struct wire *w, const char *header, const char *tag, bool
  */
 bool etag_conditions_hold(const struct wire *w, const char *tag);
 
-/* Look over both: PUT and PATCH hold them against the state (answer_change), w->conditional; a POST
+/* Look over both: PUT and PATCH hold them against the state (change_answer), w->conditional; a POST
  * has none that they could be about. */
 void etag_check(struct wire *w, struct faults *faults);
 

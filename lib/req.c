@@ -1,6 +1,3 @@
-#include <string.h>
-
-#include "db.h"
 #include "req.h"
 
 void
@@ -16,19 +13,4 @@ req_begin(struct req *rq, struct db *db, char **env, const char *body, size_t bo
 	rq->missing = PROB_NONE;
 	rq->request_id[0] = rq->allow[0] = '\0';
 	rq->db = db;
-}
-
-void
-req_call(struct req *rq, const char *procedure)
-{
-	db_call(rq->db, procedure);
-	db_utf8(rq->db, rq->caller.actor, strlen(rq->caller.actor));
-	db_utf8(rq->db, rq->request_id, strlen(rq->request_id));
-	if (rq->wire.keyed) {
-		db_bytes(rq->db, rq->wire.key, HASH_SIZE);
-		db_bytes(rq->db, rq->wire.body_hash, HASH_SIZE);
-	} else {
-		db_null(rq->db);
-		db_null(rq->db);
-	}
 }

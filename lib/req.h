@@ -30,7 +30,4 @@ struct req {
  * leave behind is gone; buffers that a count or a NUL rules are not wiped. */
 void req_begin(struct req *rq, struct db *db, char **env, const char *body, size_t body_len);
 
-/* Call a writing procedure: the arguments that all of them begin with. */
-void req_call(struct req *rq, const char *procedure);
-
 #endif

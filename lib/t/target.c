@@ -7,6 +7,7 @@
 
 #include "answer.h"
 #include "body.h"
+#include "change.h"
 #include "db.h"
 #include "json.h"
 #include "jsonw.h"
@@ -132,21 +133,21 @@ static enum prob
 stored_get(struct req *rq, struct resp *rs)
 {
 	db_select(rq->db, stored_get, "SELECT id, name, role FROM stored");
-	return answer_row(rq, rs, shape_user, SHAPE_USER, PROB_USER_NOT_FOUND);
+	return answer_row(rq, rs, call_read(rq), shape_user, SHAPE_USER, PROB_USER_NOT_FOUND);
 }
 
 static enum prob
 stored_create(struct req *rq, struct resp *rs)
 {
-	req_call(rq, "stored_create");
-	return answer_write(rq, rs, shape_user, SHAPE_USER, 201, "/v1/stored/");
+	call_begin(rq, "stored_create");
+	return answer_write(rq, rs, call_write(rq), shape_user, SHAPE_USER, 201, "/v1/stored/");
 }
 
 static void
 stored_call(struct req *rq, const void *in)
 {
 	(void)in;
-	req_call(rq, "stored_put");
+	call_begin(rq, "stored_put");
 }
 
 static void
@@ -162,7 +163,7 @@ stored_put(struct req *rq, struct resp *rs)
 	static const struct change change = {
 	    stored_read, shape_user, SHAPE_USER, PROB_NONE, stored_call};
 
-	return answer_change(rq, rs, &change, NULL);
+	return change_answer(rq, rs, &change, NULL);
 }
 
 const struct route target_routes[] = {

@@ -128,7 +128,7 @@ list_of(unsigned n)
 	x.rq.wire.path = "/v1/things";
 	x.rq.db = db;
 	db_call(db, "list");
-	pr = answer_list(&x.rq, &x.rs, &page, shape_user, SHAPE_USER);
+	pr = answer_list(&x.rq, &x.rs, call_read(&x.rq), &page, shape_user, SHAPE_USER);
 	CHECK(pr == PROB_NONE && x.rs.has_etag, "%u rows: problem %d", n, pr);
 	buf_add(&x.rs.head, "", 1);
 	buf_add(&x.rs.body, "", 1);
@@ -179,7 +179,8 @@ list_with_a_null_is_internal(void)
 	exchange_begin(&x, "GET", "/v1/things");
 	x.rq.db = db;
 	db_call(db, "list");
-	CHECK(answer_list(&x.rq, &x.rs, &page, shape_user, SHAPE_USER) == PROB_INTERNAL,
+	CHECK(answer_list(&x.rq, &x.rs, call_read(&x.rq), &page, shape_user, SHAPE_USER)
+		  == PROB_INTERNAL,
 	    "NULL in a list");
 	done();
 }
