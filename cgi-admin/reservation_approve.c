@@ -1,7 +1,7 @@
 #include "answer.h"
 #include "body.h"
 #include "routes.h"
-#include "stock.h"
+#include "room.h"
 
 /*
  * Approve: takes a unit, and the price quoted or `points` of it.  200; 404;
@@ -16,7 +16,7 @@ reservation_approve(struct req *rq, struct resp *rs)
 
 	if ((pr = body_begin(&b, rq, false)) != PROB_NONE)
 		return pr;
-	body_int(&b, "points", 0, PRICE_MAX, &points);
+	body_int(&b, "points", 0, REQUIRED_POINTS_MAX, &points);
 	if ((pr = body_end(&b)) != PROB_NONE)
 		return pr;
 	call_begin(rq, "reservation_approve");

@@ -16,7 +16,7 @@ struct field {
  * The canonical shapes of the contract, one writer each.  The fields come in
  * the procedures' order; an id is 16 bytes.
  */
-#define SHAPE_ROOM 4 /* id, name, available, price */
+#define SHAPE_ROOM 4 /* id, name, available amount, required points */
 #define SHAPE_USER 3 /* id, name, role */
 #define SHAPE_ACCOUNT 4
 #define SHAPE_RESERVATION 12 /* id, status, points, room, user, created, updated */

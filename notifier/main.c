@@ -151,7 +151,7 @@ main(int argc, char **argv)
 		goto out;
 	}
 	if (mode == MODE_TEST) {
-		status = outbox_release(o) ? 0 : 1; /* has nothing to release, but may it? */
+		status = outbox_give_back(o) ? 0 : 1; /* has nothing to release, but may it? */
 		if (status == 0)
 			puts("configuration and database are fine");
 		goto out;
@@ -163,7 +163,7 @@ main(int argc, char **argv)
 	    s.smtp.server, tls[s.smtp.tls],
 	    known == 0 && s.owner_file != NULL ? "; another notifier uses LOYALTY_OWNER_FILE" : "");
 	if (known == 1)
-		outbox_release(o); /* if it fails, outbox_run finds out as well */
+		outbox_give_back(o); /* if it fails, outbox_run finds out as well */
 	status = run(o, s.poll_ms, mode);
 out:
 	outbox_free(o);

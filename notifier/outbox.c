@@ -17,7 +17,7 @@
 #define CHANNEL_TRIES 3 /* no mail dies of a channel that failed less often, however old it is */
 
 enum fate {
-	FATE_NONE, /* not decided: to be released */
+	FATE_NONE, /* not decided: to be given back */
 	FATE_SENT,
 	FATE_RETRY,
 	FATE_DEAD,
@@ -176,18 +176,18 @@ settled(struct outbox *o)
 }
 
 bool
-outbox_release(struct outbox *o)
+outbox_give_back(struct outbox *o)
 {
-	long long released;
+	long long given_back;
 
 	if (!settled(o))
 		return false;
-	db_call(o->db, "outbox_release");
+	db_call(o->db, "outbox_give_back");
 	db_bytes(o->db, o->owner->b, sizeof(o->owner->b));
-	if (!answered(o, db_exec(o->db, DB_KEYED, NULL), &released))
+	if (!answered(o, db_exec(o->db, DB_KEYED, NULL), &given_back))
 		return false;
-	if (released > 0)
-		log_line(LOG_INFO, NULL, "released %lld mails", released);
+	if (given_back > 0)
+		log_line(LOG_INFO, NULL, "gave back %lld mails", given_back);
 	return true;
 }
 
@@ -271,7 +271,7 @@ outbox_finish(struct outbox *o)
 			 && !settle(o, &o->items[i]))
 			return false;
 	}
-	if (!settled(o) || (release && !outbox_release(o)))
+	if (!settled(o) || (release && !outbox_give_back(o)))
 		return false;
 	forget_items(o);
 	o->stray = false;
@@ -556,7 +556,7 @@ log_batch(const struct outbox *o)
 
 	for (i = 0; i < o->n; i++)
 		count[o->items[i].fate]++;
-	log_line(LOG_INFO, NULL, "batch of %zu: %zu sent, %zu to retry, %zu dead, %zu released",
+	log_line(LOG_INFO, NULL, "batch of %zu: %zu sent, %zu to retry, %zu dead, %zu given back",
 	    o->n, count[FATE_SENT], count[FATE_RETRY], count[FATE_DEAD], count[FATE_NONE]);
 }
 

@@ -41,7 +41,7 @@ void outbox_free(struct outbox *o); /* accepts NULL; releases no lease */
 
 /*
  * Record what is still to be recorded, then claim, send and settle one batch.
- * Once *stop is set: the mail at hand, no other; the rest is released.
+ * Once *stop is set: the current mail, no other; the rest is given back.
  */
 enum outbox_end outbox_run(struct outbox *o, int64_t *pause_ms);
 
@@ -51,6 +51,6 @@ bool outbox_finish(struct outbox *o);
 
 /* Give back every lease of the owner: what a predecessor under the same name
  * left behind.  false: the database can't be used. */
-bool outbox_release(struct outbox *o);
+bool outbox_give_back(struct outbox *o);
 
 #endif

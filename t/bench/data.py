@@ -6,7 +6,7 @@ rawdb.c, clients.c and load.lua know the same ids.
 import uuid
 
 ROOMS = USERS = 1000
-STOCK = 1000000
+UNITS = 1000000
 POINTS = 10 ** 9
 HOT_ROOM = "bbbbbbbb-0000-4000-8000-0000ffffffff"
 DEAR_ROOM = "bbbbbbbb-0000-4000-8000-0000eeeeeeee"  # who asks for it waits for an approval
@@ -35,8 +35,8 @@ def insert(table, columns, rows, batch=500):
         yield f"INSERT INTO loyalty.{table} ({columns}) VALUES\n" + ",\n".join(rows[at:at + batch]) + ";\n"
 
 
-def rooms(ids, stock=STOCK, price=1):
-    rows = [f"({sql_id(i)}, 'Bench Room {i[-4:]}', {stock}, {stock}, {price}, 1)" for i in ids]
+def rooms(ids, units=UNITS, price=1):
+    rows = [f"({sql_id(i)}, 'Bench Room {i[-4:]}', {units}, {units}, {price}, 1)" for i in ids]
     return insert("room", "id, name, total_amount, available_amount, required_points, reservable", rows)
 
 

@@ -1,4 +1,4 @@
--- Stock, points, reservations, histories, outbox and idempotency records,
+-- Rooms, points, reservations, histories, outbox and idempotency records,
 -- recomputed from one another in one snapshot.  A row per check: its name and
 -- how many rows break it; 0 everywhere when all is well.
 SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;

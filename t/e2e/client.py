@@ -314,7 +314,7 @@ def check_shapes(value):
         elif "role" in value:
             check_user(value)
         elif "room" in value and "total_amount" in value:
-            check_stock(value)
+            check_admin_room(value)
         elif "room" in value:
             check_reservation(value)
         elif "bonus_points" in value:
@@ -338,7 +338,7 @@ def check_room(r):
     assert is_int(r["available_amount"], 0, 1000000) and is_int(r["required_points"], 0, 1000000000), r
 
 
-def check_stock(s):
+def check_admin_room(s):
     assert set(s) == {"room", "total_amount", "archived"} and type(s["archived"]) is bool, s
     assert is_int(s["total_amount"], s["room"]["available_amount"], 1000000), s
 

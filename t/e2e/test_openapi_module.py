@@ -34,8 +34,8 @@ STAY_PATH = "/v1/reservations/" + STAY["id"]
 POINTS_PATH = "/v1/users/" + JANE["id"] + "/points"
 ACCOUNT = {"user": JANE, "bonus_points": 1240}
 ACCOUNT_PATH = "/v1/admin/users/" + JANE["id"]
-STOCK = {"room": ROOM, "total_amount": 10, "archived": False}
-STOCK_PATH = "/v1/admin/rooms/" + ROOM["id"]
+ADMIN_ROOM = {"room": ROOM, "total_amount": 10, "archived": False}
+ADMIN_ROOM_PATH = "/v1/admin/rooms/" + ROOM["id"]
 STAFF_PATH = "/v1/admin/reservations/" + STAY["id"]
 STATE = {"name": "Suite", "total_amount": 2, "available_amount": 1, "required_points": 5, "archived": False}
 TAIL = {"actor": "Zoë", "request_id": "t-1", "changed_at": STAY["created_at"]}
@@ -46,7 +46,7 @@ POINTS_CHANGE = {"id": 7, "user_id": JANE["id"], "from": 5, "to": 3, "delta": -2
 MAIL = {"id": 7, "event": "room", "status": "SENT", "attempts": 1, "subject": "Room Suite: new room", "reservation_id": None,
         "room_id": ROOM["id"], "request_id": "t-1", "created_at": STAY["created_at"], "next_attempt_at": None,
         "sent_at": STAY["created_at"], "last_error": None}
-AUDIT = {"ok": False, "checks": [{"name": "stock", "ok": False, "checked": 5, "violations": ["room x: 5 and 4"]}]}
+AUDIT = {"ok": False, "checks": [{"name": "room-stock", "ok": False, "checked": 5, "violations": ["room x: 5 and 4"]}]}
 TEXT = {**EVERY, "Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"}
 
 
@@ -109,13 +109,13 @@ RIGHT = {
     "account": ("GET", ACCOUNT_PATH, 200, READ, ACCOUNT),
     "account_made": ("PUT", ACCOUNT_PATH, 201, CHANGED, ACCOUNT),
     "account_replaced": ("PUT", ACCOUNT_PATH, 200, CHANGED, ACCOUNT),
-    "stocks": ("GET", "/v1/admin/rooms", 200, READ, [STOCK]),
-    "stock": ("GET", STOCK_PATH, 200, READ, STOCK),
-    "stock_made": ("POST", "/v1/admin/rooms", 201, {**WRITE, "Location": STOCK_PATH}, STOCK),
-    "stock_there": ("POST", "/v1/admin/rooms", 409, FAULT, problem("room-exists", 409)),
-    "stock_changed": ("PATCH", STOCK_PATH, 200, CHANGED, STOCK),
-    "condition_failed": ("PATCH", STOCK_PATH, 412, FAULT, problem("precondition-failed", 412)),
-    "stock_too_low": ("PATCH", STOCK_PATH, 409, FAULT, problem("stock-below-reserved", 409)),
+    "admin_rooms": ("GET", "/v1/admin/rooms", 200, READ, [ADMIN_ROOM]),
+    "admin_room": ("GET", ADMIN_ROOM_PATH, 200, READ, ADMIN_ROOM),
+    "room_made": ("POST", "/v1/admin/rooms", 201, {**WRITE, "Location": ADMIN_ROOM_PATH}, ADMIN_ROOM),
+    "room_there": ("POST", "/v1/admin/rooms", 409, FAULT, problem("room-exists", 409)),
+    "room_changed": ("PATCH", ADMIN_ROOM_PATH, 200, CHANGED, ADMIN_ROOM),
+    "condition_failed": ("PATCH", ADMIN_ROOM_PATH, 412, FAULT, problem("precondition-failed", 412)),
+    "stock_too_low": ("PATCH", ADMIN_ROOM_PATH, 409, FAULT, problem("stock-below-reserved", 409)),
     "approved": ("POST", STAFF_PATH + "/approve", 200, WRITE, STAY),
     "rejected": ("POST", STAFF_PATH + "/reject", 200, WRITE, {**STAY, "status": "REJECTED"}),
     "released": ("POST", STAFF_PATH + "/release", 200, WRITE, {**STAY, "status": "RELEASED"}),
@@ -240,7 +240,7 @@ WRONG = {
     "query_as_pointer": ("invalid_query", "body.errors", [{"pointer": "?limit", "detail": "x"}]),
     "condition_on_a_post": ("condition_failed", "method", "POST"),
     "condition_of_another_kind": ("condition_failed", "body.type", "/problems/bad-request"),
-    "changed_without_a_tag": ("stock_changed", "headers.ETag", ...),
+    "changed_without_a_tag": ("room_changed", "headers.ETag", ...),
     "error_nowhere": ("invalid_query", "body.errors", [{"detail": "x"}]),
     "header_ill_formed": ("invalid_header", "body.errors.0.header", "?limit"),
     "pointer_unexplained": ("invalid_body", "body.errors.0.detail", ...),
@@ -250,9 +250,9 @@ WRONG = {
     "forbidden_method_of_any": ("forbidden_method", "path", "/v1/rooms"),
     "forbidden_nowhere_else": ("forbidden_nowhere", "path", "/v1/adminx"),
     "forbidden_for_another_reason": ("forbidden_nowhere", "body.type", "/problems/not-found"),
-    "stock_as_room": ("stock", "body", ROOM),
-    "stock_of_a_number": ("stock", "body.archived", 0),
-    "stock_made_elsewhere": ("stock_made", "headers.Location", "/v1/rooms/" + ROOM["id"]),
+    "admin_room_as_room": ("admin_room", "body", ROOM),
+    "admin_room_of_a_number": ("admin_room", "body.archived", 0),
+    "room_made_elsewhere": ("room_made", "headers.Location", "/v1/rooms/" + ROOM["id"]),
     "change_without_actor": ("room_changes", "body.0.actor", ...),
     "change_to_nothing": ("room_changes", "body.0.to", None),
     "change_by_nobody": ("stay_changes", "body.0.actor", ""),
@@ -342,8 +342,8 @@ def test_names_the_operation(spec):
 
 def test_tells_what_was_never_exercised(spec):
     every = {"room_list", "room_get", "reservation_create", "reservation_list", "reservation_get", "reservation_cancel",
-             "points_get", "points_adjust", "user_list", "user_get", "user_put", "stock_list", "stock_get", "stock_create",
-             "stock_change", "reservation_approve", "reservation_reject", "reservation_release", "history_rooms",
+             "points_get", "points_adjust", "user_list", "user_get", "user_put", "admin_room_list", "admin_room_get", "room_create",
+             "room_change", "reservation_approve", "reservation_reject", "reservation_release", "history_rooms",
              "history_reservations", "history_points", "outbox_list", "outbox_retry", "audit_get", "metrics_get", "healthz", "readyz"}
     assert set(spec.uncovered()) == every
     send(spec, *RIGHT["room_head"])

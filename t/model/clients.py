@@ -37,7 +37,7 @@ import time
 from itertools import product
 
 from model import DECISIONS, Outcome, Reservation, Room, User, account_shape, history_rows, is_kept, mail_of, \
-    reservation_shape, room_shape, stock_shape, text
+    reservation_shape, room_shape, admin_room_shape, text
 from operations import STREAMS, Request, plan
 from sequence import Mismatch, Player, expect, given_of, problem_fits, success_fits
 
@@ -73,7 +73,7 @@ class Client(Player):
         if a.status in (200, 201) and q.kind.startswith("reservation_") and q.method != "HEAD":
             body = a.json
             self.known.reservations[body["id"]] = body["status"]
-        if q.kind == "stock_create" and q.room is None and a.status == 201 and not a.replayed:
+        if q.kind == "room_create" and q.room is None and a.status == 201 and not a.replayed:
             self.known.made.append(a.json["room"]["id"])
 
     def one(self, q, s):
@@ -110,8 +110,8 @@ class Client(Player):
         dice = s["filter"]
         self.record("room_list", s, "/v1/rooms" + ("?available=true" if dice < 0.5 else ""), self.by_prefix, s["key"])
 
-    def stock_list(self, s):
-        self.record("stock_list", s, "/v1/admin/rooms", self.by_prefix)
+    def admin_room_list(self, s):
+        self.record("admin_room_list", s, "/v1/admin/rooms", self.by_prefix)
 
     def user_list(self, s):
         self.record("user_list", s, "/v1/admin/users", self.by_prefix)
@@ -184,11 +184,11 @@ class Judge:
         since = p.start_text()
         self.rows = {stream: walk(f"/v1/admin/history/{stream}?since={since}", None) for stream in STREAMS}
         made = {op.a.json["room"]["id"] for op in self.ops
-                if op.q.kind == "stock_create" and op.a.status == 201 and not op.a.replayed}
+                if op.q.kind == "room_create" and op.a.status == 201 and not op.a.replayed}
         self.own_rooms = made
         self.rooms = {r["room"]["id"]: r for r in walk("/v1/admin/rooms", by_prefix) if r["room"]["id"].startswith(self.u.prefix)}
         for id_ in made - set(self.rooms):
-            q = Request("stock_get", "restricted", "GET", f"/v1/admin/rooms/{id_}")
+            q = Request("admin_room_get", "restricted", "GET", f"/v1/admin/rooms/{id_}")
             a = p.send(q)
             expect(a.status == 200, "a room is gone", q, a)
             self.rooms[id_] = a.json
@@ -233,7 +233,7 @@ class Judge:
             chain.append((row["to"], self.by_request[row["request_id"]]))
         for id_, r in self.rooms.items():
             want = self.room.get(id_, [(None, None)])[-1][0]
-            expect(want is not None and text(r) == text(stock_shape(want)), f"room {id_} is not where its history ends", r, want)
+            expect(want is not None and text(r) == text(admin_room_shape(want)), f"room {id_} is not where its history ends", r, want)
         expect(set(self.users) == set(self.balance), "accounts that nobody made, or that are gone",
                set(self.users) ^ set(self.balance))
         for id_, u in self.users.items():
@@ -283,7 +283,7 @@ class Judge:
         last = next((v for v in reservations if v is not None), None)
         room, user = (last.room, last.user) if last else (q.room, q.user)
         given = given_of(q, a)
-        if q.kind == "stock_create" and room is None:
+        if q.kind == "room_create" and room is None:
             room = given.id
         rows = {stream: {k: v for k, v in row.items() if k not in ("id", "changed_at")} for stream, row in op.rows.items()}
         why = None
@@ -354,7 +354,7 @@ class Judge:
             expect(request_id in self.by_request, "a mail of no request", request_id)
         for id_, chain in self.room.items():
             reserved = sum(c[-1][0].room == id_ and c[-1][0].status == "RESERVED" for c in self.reservation.values())
-            expect(chain[-1][0].total == chain[-1][0].available + reserved, "stock", chain[-1][0], reserved)
+            expect(chain[-1][0].total == chain[-1][0].available + reserved, "room-stock", chain[-1][0], reserved)
 
     # -- 3: keys ----------------------------------------------------------------------------------------------------
 
@@ -436,8 +436,8 @@ class Judge:
         self.judge_things(q, items, complete, began, ended, self.room,
                           lambda r: not r.archived and (r.available > 0 or s["filter"] >= 0.5), lambda i, r: [room_shape(r)])
 
-    def judge_stock_list(self, s, q, items, complete, began, ended):
-        self.judge_things(q, items, complete, began, ended, self.room, lambda r: True, lambda i, r: [stock_shape(r)])
+    def judge_admin_room_list(self, s, q, items, complete, began, ended):
+        self.judge_things(q, items, complete, began, ended, self.room, lambda r: True, lambda i, r: [admin_room_shape(r)])
 
     def judge_user_list(self, s, q, items, complete, began, ended):
         self.judge_things(q, items, complete, began, ended, self.balance, lambda b: True,

@@ -64,7 +64,7 @@ def account_shape(u):
     return {"user": user_shape(u), "bonus_points": u.balance}
 
 
-def stock_shape(r):
+def admin_room_shape(r):
     return {"room": room_shape(r), "total_amount": r.total, "archived": r.archived}
 
 
@@ -195,21 +195,21 @@ def user_put(q, room, user, reservation, given):
     return done(201 if user is None else 200, account_shape(new), user=new)
 
 
-def stock_get(q, room, user, reservation, given):
+def admin_room_get(q, room, user, reservation, given):
     if room is None:
         return refused(404, "room-not-found")
-    return done(200, stock_shape(room))
+    return done(200, admin_room_shape(room))
 
 
-def stock_create(q, room, user, reservation, given):
+def room_create(q, room, user, reservation, given):
     if room is not None:
         return refused(409, "room-exists")
     a = q.args
     new = Room(given.id, a["name"], a["total_amount"], a["total_amount"], a["required_points"], False)
-    return done(201, stock_shape(new), room=new, location=f"/v1/admin/rooms/{new.id}")
+    return done(201, admin_room_shape(new), room=new, location=f"/v1/admin/rooms/{new.id}")
 
 
-def stock_change(q, room, user, reservation, given):
+def room_change(q, room, user, reservation, given):
     if room is None:
         return refused(404, "room-not-found")
     if condition_fails(q, True):
@@ -221,12 +221,12 @@ def stock_change(q, room, user, reservation, given):
         return refused(409, "stock-below-reserved", says=[total, reserved])
     new = Room(room.id, a.get("name", room.name), total, total - reserved, a.get("required_points", room.price),
                a.get("archived", room.archived))
-    return done(200, stock_shape(new), room=new)
+    return done(200, admin_room_shape(new), room=new)
 
 
 DECISIONS = {f.__name__: f for f in (
     room_get, reservation_create, reservation_get, reservation_cancel, reservation_approve, reservation_reject,
-    reservation_release, points_get, points_adjust, user_put, stock_get, stock_create, stock_change)}
+    reservation_release, points_get, points_adjust, user_put, admin_room_get, room_create, room_change)}
 ACCOUNT_GET = {"user_get": points_get}  # the same answer, at another path
 DECISIONS.update(ACCOUNT_GET)
 

@@ -11,18 +11,18 @@ from urllib.parse import quote
 ROOMS, USERS = 6, 6  # ids that a universe has for each; some of them are never made
 KINDS = {
     "reservation_create": 26, "reservation_cancel": 8, "reservation_approve": 9, "reservation_reject": 2,
-    "reservation_release": 5, "points_adjust": 12, "user_put": 4, "stock_create": 2, "stock_change": 8,
+    "reservation_release": 5, "points_adjust": 12, "user_put": 4, "room_create": 2, "room_change": 8,
     "room_get": 3, "room_list": 2, "reservation_get": 3, "reservation_list": 3, "points_get": 4, "user_get": 1,
-    "user_list": 1, "stock_get": 2, "stock_list": 1, "history": 4, "outbox_list": 2, "settle": 4, "outbox_retry": 3,
+    "user_list": 1, "admin_room_get": 2, "admin_room_list": 1, "history": 4, "outbox_list": 2, "settle": 4, "outbox_retry": 3,
     "again": 9, "wrong": 7,
 }
 RESTRICTED = {"reservation_approve", "reservation_reject", "reservation_release", "points_adjust", "user_put",
-              "stock_create", "stock_change", "user_get", "user_list", "stock_get", "stock_list", "history",
+              "room_create", "room_change", "user_get", "user_list", "admin_room_get", "admin_room_list", "history",
               "outbox_list", "outbox_retry", "audit"}
 POSTS = {"reservation_create", "reservation_cancel", "reservation_approve", "reservation_reject",
-         "reservation_release", "points_adjust", "stock_create", "outbox_retry"}
-MEETINGS = POSTS - {"outbox_retry"} | {"user_put", "stock_change"}
-GETS = {"room_get", "reservation_get", "points_get", "user_get", "stock_get"}
+         "reservation_release", "points_adjust", "room_create", "outbox_retry"}
+MEETINGS = POSTS - {"outbox_retry"} | {"user_put", "room_change"}
+GETS = {"room_get", "reservation_get", "points_get", "user_get", "admin_room_get"}
 
 NAMES = ["Ann Meier", "bob", "Zoë Ünal", "李小龍", "O'Brien \"Q\" \\ /", "x" * 200, "A", "A ", "Ann  MEIER", "🦊 fox 🎉",
          "Economy Single Room", "<b>&amp;</b>", "%s%n", "é" * 200, "null", "Dr. No; DROP TABLE room"]
@@ -50,7 +50,7 @@ def setup(rng):
     """Something to work with."""
     steps = [{"kind": "user_put", "user": i, "name": rng.choice(NAMES), "role": rng.choice(["USER", "ADMIN"])}
              for i in range(rng.randint(2, 4))]
-    steps += [{"kind": "stock_create", "room": i, "name": rng.choice(NAMES), "total": rng.choice(TOTALS),
+    steps += [{"kind": "room_create", "room": i, "name": rng.choice(NAMES), "total": rng.choice(TOTALS),
                "price": rng.choice(PRICES)} for i in range(rng.randint(2, 4))]
     steps += [{"kind": "points_adjust", "user": i, "amount": rng.choice([50, 100, 260, 500, 1000]), "reason": "start"}
               for i in range(rng.randint(0, 4))]
@@ -80,10 +80,10 @@ def step(rng, kind=None):
         s["condition"] = rng.choice(CONDITIONS)
         s["user"] = rng.randrange(USERS)
         s["name"], s["role"] = rng.choice(NAMES), rng.choice(["USER", "ADMIN"])
-    elif kind == "stock_create":
+    elif kind == "room_create":
         s["room"] = rng.choice([rng.randrange(ROOMS), "new"])
         s["name"], s["total"], s["price"] = rng.choice(NAMES), rng.choice(TOTALS), rng.choice(PRICES)
-    elif kind == "stock_change":
+    elif kind == "room_change":
         s["condition"] = rng.choice(CONDITIONS)
         s["change"] = {}
         if rng.random() < 0.35:
@@ -94,7 +94,7 @@ def step(rng, kind=None):
             s["change"]["required_points"] = rng.choice(PRICES)
         if rng.random() < 0.3:
             s["change"]["archived"] = rng.random() < 0.35
-    elif kind in ("room_list", "stock_list", "user_list", "reservation_list", "history", "outbox_list"):
+    elif kind in ("room_list", "admin_room_list", "user_list", "reservation_list", "history", "outbox_list"):
         s["limit"] = rng.choice(LIMITS)
         s["pages"] = rng.choice([1, 1, 2, 4])
         s["filter"] = rng.random()
@@ -110,7 +110,7 @@ def step(rng, kind=None):
     elif kind == "wrong":
         s["which"] = rng.choice(["malformed", "semantic", "semantic", "semantic", "query", "query", "header", "auth", "forbidden",
                                  "path", "method", "type", "large" if rng.random() < 0.2 else "id"])
-        s["of"] = rng.choice(sorted(POSTS | {"user_put", "stock_change"}))
+        s["of"] = rng.choice(sorted(POSTS | {"user_put", "room_change"}))
         s["seed"] = rng.randrange(1 << 30)
     elif kind in GETS:
         s["twist"] = rng.choice([None, "HEAD", "match", "match"])
@@ -262,20 +262,20 @@ class Maker:
             user, args = self.user_id(s["user"]), {"name": s["name"], "role": s["role"]}
             return Request(kind, restricted, "PUT", path("/v1/admin/users/{}", user), self.json(s, args), user=user,
                            args=args, headers=s.get("condition", ()), **how)
-        if kind == "stock_create":
+        if kind == "room_create":
             args = {"name": s["name"], "total_amount": s["total"], "required_points": s["price"]}
             room = None if s["room"] == "new" else self.room_id(s["room"])
             if room is not None:
                 args["id"] = room.upper() if upper else room
             return Request(kind, restricted, "POST", "/v1/admin/rooms", self.json(s, args), room=room, args=args, **how)
-        if kind == "stock_change":
+        if kind == "room_change":
             room, change = self.room_id(s["room"]), s["change"]
             body = None if not change and s["style"] & 64 else self.json(s, change)
             return Request(kind, restricted, "PATCH", path("/v1/admin/rooms/{}", room), body, room=room, args=change,
                            headers=s.get("condition", ()), **how)
         if kind in GETS:
             room = user = reservation = None
-            if kind in ("room_get", "stock_get"):
+            if kind in ("room_get", "admin_room_get"):
                 room = self.room_id(s["room"])
                 where = path("/v1/rooms/{}" if kind == "room_get" else "/v1/admin/rooms/{}", room)
             elif kind == "reservation_get":
@@ -326,7 +326,7 @@ class Maker:
         q.kind, q.args = "wrong", {}
         if which == "malformed":
             q.body, q.fixed = rng.choice(MALFORMED), (400, ["malformed-json"], None)
-            if q.body == b" " and kind not in ("reservation_create", "points_adjust", "user_put", "stock_create",
+            if q.body == b" " and kind not in ("reservation_create", "points_adjust", "user_put", "room_create",
                                                "reservation_reject"):
                 q.body = b"{"
             elif q.body == b" ":
@@ -351,7 +351,7 @@ class Maker:
                 q.extra.append(("X-API-Key", "k" + "0" * rng.randrange(60)))
             q.fixed = (401, ["unauthorized"], None)
         elif which == "forbidden":
-            q = self.request(step(rng, rng.choice(sorted(RESTRICTED & (POSTS | GETS | {"user_put", "stock_change"})))))
+            q = self.request(step(rng, rng.choice(sorted(RESTRICTED & (POSTS | GETS | {"user_put", "room_change"})))))
             q.kind, q.role, q.args = "wrong", "public", {}
             if rng.random() < 0.3:
                 q.body = b"{"
@@ -431,10 +431,10 @@ class Maker:
                        integer("amount", -10 ** 9, 10 ** 9), "reason": bad("reason", BAD_REASONS, "fine")}
         elif kind == "user_put":
             members = {"name": bad("name", BAD_NAMES, "fine"), "role": bad("role", ["user", "", None, 1], "USER")}
-        elif kind == "stock_create":
+        elif kind == "room_create":
             members = {"name": bad("name", BAD_NAMES, "fine"), "total_amount": integer("total_amount", 0, 10 ** 6),
                        "required_points": integer("required_points", 0, 10 ** 9), "id": bad("id", ids, room, False)}
-        elif kind == "stock_change":
+        elif kind == "room_change":
             members = {"name": bad("name", BAD_NAMES, "fine", False),
                        "total_amount": integer("total_amount", 0, 10 ** 6, False),
                        "required_points": integer("required_points", 0, 10 ** 9, False),

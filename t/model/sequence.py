@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 from model import TIME, UUID, Given, Outcome, World, account_shape, history_rows, reservation_shape, room_shape, \
-    stock_shape, text
+    admin_room_shape, text
 from operations import GETS, STREAMS, Known, Maker, Request, plan
 
 SLACK = 1.0  # seconds that the wall clock may be set back meanwhile
@@ -85,7 +85,7 @@ def given_of(q, a):
     if q.kind == "reservation_create":
         body = a.json
         id_, at = body.get("id"), body.get("created_at")
-    elif q.kind == "stock_create":
+    elif q.kind == "room_create":
         body = a.json
         id_, at = body.get("room", {}).get("id"), None
         if q.room is not None:
@@ -160,7 +160,7 @@ class Player:
             self.rich(s)
         elif kind == "settle":
             self.settle(s)
-        elif kind in ("room_list", "stock_list", "user_list", "reservation_list", "history", "outbox_list"):
+        elif kind in ("room_list", "admin_room_list", "user_list", "reservation_list", "history", "outbox_list"):
             getattr(self, kind)(s)
         else:
             q = self.maker.request(s)
@@ -218,7 +218,7 @@ class Player:
             expect(a.start - SLACK <= stamp(given.at) <= a.end + SLACK, f"{given.at} is not now", q)
         if q.kind == "reservation_create" and a.status == 201:
             expect(given.id not in w.reservations, "an id twice", q, a)
-        if q.kind == "stock_create" and a.status == 201:
+        if q.kind == "room_create" and a.status == 201:
             expect(given.id not in w.rooms, "an id twice", q, a)
             if q.room is None:
                 self.known.made.append(given.id)
@@ -350,8 +350,8 @@ class Player:
         target = "/v1/rooms" + ("?available=true" if dice < 0.5 else "?available=false" if dice < 0.6 else "")
         self.by_id(s, target, room_shape, rooms, all_pages)
 
-    def stock_list(self, s, all_pages=False):
-        self.by_id(s, "/v1/admin/rooms", stock_shape, self.world.rooms, all_pages)
+    def admin_room_list(self, s, all_pages=False):
+        self.by_id(s, "/v1/admin/rooms", admin_room_shape, self.world.rooms, all_pages)
 
     def user_list(self, s, all_pages=False):
         users, target = self.world.users, "/v1/admin/users"
@@ -480,13 +480,13 @@ class Player:
         w = self.world
         everything = {"limit": 200, "pages": 1000, "actor": None, "key": "restricted", "filter": 0.9, "mail": None}
         if w.rooms:
-            self.stock_list(everything, True)
+            self.admin_room_list(everything, True)
             self.room_list(everything, True)
             self.room_list({**everything, "filter": 0.1}, True)
         if w.users:
             self.user_list(everything, True)
         for room in self.known.made:
-            q = Request("stock_get", "restricted", "GET", f"/v1/admin/rooms/{room}", room=room)
+            q = Request("admin_room_get", "restricted", "GET", f"/v1/admin/rooms/{room}", room=room)
             self.judge(q, self.send(q))
         for slot in range(2):
             self.reservation_list({**everything, "key": "public", "user": slot, "style": 0})

@@ -12,7 +12,7 @@ use Loyalty\Console\View;
 use Loyalty\Console\Walk;
 use Loyalty\Console\Words;
 
-/** The stock: what there is, what is taken. */
+/** The rooms: what there is of each, what is taken. */
 final class Rooms extends Page
 {
 	private const SHOWN = 50;
@@ -36,12 +36,12 @@ final class Rooms extends Page
 		}
 		try {
 			$body = ['name' => $name, 'total_amount' => $total, 'required_points' => $price];
-			$stock = $this->c->api->send('POST', '/v1/admin/rooms', $body, $this->c->idempotencyKey())->json();
+			$row = $this->c->api->send('POST', '/v1/admin/rooms', $body, $this->c->idempotencyKey())->json();
 		} catch (Refused $e) {
 			$this->c->keepFormIfUnknown($e->problem);
 			return $this->list($e->problem);
 		}
-		return $this->c->done("/console/rooms/{$stock['room']['id']}", "Added: $name, " . Words::count($total, 'unit') . ' for ' . Words::count($price, 'point') . '.');
+		return $this->c->done("/console/rooms/{$row['room']['id']}", "Added: $name, " . Words::count($total, 'unit') . ' for ' . Words::count($price, 'point') . '.');
 	}
 
 	public function one(string $id): Response
@@ -127,13 +127,13 @@ final class Rooms extends Page
 
 	/**
 	 * What staff decide about a room, as a form has it; how many units are free is no part of it.
-	 * @param array<string, mixed> $stock
+	 * @param array<string, mixed> $row
 	 * @return array<string, string>
 	 */
-	private static function facts(array $stock): array
+	private static function facts(array $row): array
 	{
-		return ['name' => $stock['room']['name'], 'total_amount' => (string) $stock['total_amount'],
-			'required_points' => (string) $stock['room']['required_points'], 'archived' => $stock['archived'] ? 'true' : 'false'];
+		return ['name' => $row['room']['name'], 'total_amount' => (string) $row['total_amount'],
+			'required_points' => (string) $row['room']['required_points'], 'archived' => $row['archived'] ? 'true' : 'false'];
 	}
 
 	private function list(?Problem $problem): Response
@@ -141,8 +141,8 @@ final class Rooms extends Page
 		$r = $this->c->request;
 		$q = trim($r->query('q'));
 		$show = in_array($r->query('show'), ['archived', 'all'], true) ? $r->query('show') : 'active';
-		$fits = static fn (array $stock): bool => ($show === 'all' || $stock['archived'] === ($show === 'archived'))
-			&& ($q === '' || mb_stripos($stock['room']['name'], $q) !== false || $stock['room']['id'] === strtolower($q));
+		$fits = static fn (array $row): bool => ($show === 'all' || $row['archived'] === ($show === 'archived'))
+			&& ($q === '' || mb_stripos($row['room']['name'], $q) !== false || $row['room']['id'] === strtolower($q));
 		// Looking for something reads longer pages: the API cannot look for it.
 		$found = Walk::list($this->c->api, '/v1/admin/rooms', ['limit' => $q === '' && $show !== 'archived' ? self::SHOWN : 200], $fits,
 			self::SHOWN, 60, $r->query('from'));

@@ -63,10 +63,10 @@ class World:
         self.a, self.free, self.b = (self.id() for _ in range(3))
         self.rich, self.poor = self.id(), self.id()
         for room, total, price in ((self.a, 9, 100), (self.free, 3, 0), (self.b, 5, 40)):
-            self.do("admin", "stock_create", room, "A room", total, price)
-        self.do("admin", "stock_change", self.b, "B", None, None, None, *[None] * 5)
-        self.do("admin", "stock_change", self.b, None, 6, None, None, *[None] * 5)
-        self.do("admin", "stock_change", self.b, None, None, 50, None, *[None] * 5)
+            self.do("admin", "room_create", room, "A room", total, price)
+        self.do("admin", "room_change", self.b, "B", None, None, None, *[None] * 5)
+        self.do("admin", "room_change", self.b, None, 6, None, None, *[None] * 5)
+        self.do("admin", "room_change", self.b, None, None, 50, None, *[None] * 5)
         for user in (self.rich, self.poor):
             self.do("admin", "user_put", user, "Somebody", "USER", *[None] * 3)
         self.do("points", "points_adjust", self.rich, 5000, "welcome")
@@ -90,7 +90,7 @@ class World:
         self.returned = self.reserve(self.poor, self.a)
         self.do("admin", "reservation_approve", self.returned, 10)
         self.do("rooms", "reservation_cancel", self.returned)
-        self.do("admin", "stock_change", self.b, None, None, None, 1, *[None] * 5)
+        self.do("admin", "room_change", self.b, None, None, None, 1, *[None] * 5)
 
     def id(self):
         return uuid.uuid4().bytes
@@ -668,7 +668,7 @@ def test_staff_may_send_a_dead_mail_out_of_order(world):
     claimed = {row[2]: row[0] for row in call(link, "outbox_claim", owner, 100, 60)}
     first = claimed[reservation]
     call(link, "outbox_settle", first, owner, "DEAD", "550 no", 0, None)
-    call(link, "outbox_release", owner)
+    call(link, "outbox_give_back", owner)
     fine(world.audit())
     world.send()
     world.do("admin", "outbox_retry", first)
@@ -698,7 +698,7 @@ def test_audits_while_the_system_runs(world):
                     owner = world.id()
                     for row in call(links["notifier"], "outbox_claim", owner, 5, 60):
                         call(links["notifier"], "outbox_settle", row[0], owner, "SENT", None, 0, None)
-                    do("admin", "stock_change", world.a, None, 9 + done[n] % 5, None, None, *[None] * 5)
+                    do("admin", "room_change", world.a, None, 9 + done[n] % 5, None, None, *[None] * 5)
                     continue
                 reservation = world.id()
                 do("points", "points_adjust", user, 1 + n, "more")

@@ -42,7 +42,7 @@ class Mixed(Load):
         try:
             rng, user, mine = random.Random(self.seed * 1000 + i), self.users[i], []
             while not self.done.is_set():
-                kind = rng.choice(("rooms", "balance", "stock", "room", "history", "reserve", "adjust", "cancel", "reserve", "adjust"))
+                kind = rng.choice(("rooms", "balance", "admin_room", "room", "history", "reserve", "adjust", "cancel", "reserve", "adjust"))
                 if kind == "cancel" and not mine:
                     kind = "reserve"
                 if kind == "adjust":
@@ -55,7 +55,7 @@ class Mixed(Load):
                     self._call(kind, i, "POST", f"/v1/reservations/{mine.pop(rng.randrange(len(mine)))}/cancel", {}, "public", 200)
                 else:
                     target, key = {"rooms": ("/v1/rooms?limit=20", "public"), "room": (f"/v1/rooms/{self.room.id}", "public"),
-                                   "balance": (f"/v1/users/{user.id}/points", "public"), "stock": ("/v1/admin/rooms?limit=5", STAFF),
+                                   "balance": (f"/v1/users/{user.id}/points", "public"), "admin_room": ("/v1/admin/rooms?limit=5", STAFF),
                                    "history": (f"/v1/admin/history/points?user_id={user.id}&limit=5", STAFF)}[kind]
                     self._call(kind, i, "GET", target, None, key, 200)
                 if self.pause:

@@ -16,9 +16,9 @@ OWN = {
     "rooms": METRICS | {"reservation_create", "reservation_cancel", "schema_version"},
     "points": METRICS | {"points_adjust", "schema_version"},
     "admin": METRICS | {"audit", "history_points", "history_reservations", "history_rooms", "metrics_get", "outbox_list", "outbox_retry",
-                        "reservation_approve", "reservation_reject", "reservation_release", "stock_change", "stock_create",
+                        "reservation_approve", "reservation_reject", "reservation_release", "room_change", "room_create",
                         "user_list", "user_put", "schema_version"},
-    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_release", "schema_version", "ready"},
+    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_give_back", "schema_version", "ready"},
     "prune": {"prune", "schema_version"},
 }
 # What each may SELECT, column by column: no reason, no history, no outbox; points nothing of reservations.

@@ -130,7 +130,7 @@ def test_E091_lease_is_measured_by_the_databases_clock(timed):
         timed.clock.set(70)
         assert claim(b"b", 60) == mine, "the lease is over"
         with timed.service_db("notifier").cursor() as c:
-            c.execute("CALL loyalty.outbox_release(%s)", (b"b" * 16,))
+            c.execute("CALL loyalty.outbox_give_back(%s)", (b"b" * 16,))
         timed.clock.set(0)
     finally:
         timed.start("notifier")

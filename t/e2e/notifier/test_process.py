@@ -259,7 +259,7 @@ def test_t_tests_configuration_and_database(bench):
     status, out = run(bench, "-t", DB_HOSTS="/nonexistent/db.sock")
     assert status == 1 and "database" in out
     status, out = run(bench, "-t", DB_USER="loyalty_rooms", DB_PASSWORD_FILE=bench.var / "secrets" / "db-rooms")
-    assert status == 1 and "outbox_release" in out  # a right account, but not this one's
+    assert status == 1 and "outbox_give_back" in out  # a right account, but not this one's
 
 
 def test_h_prints_every_setting(bench):
@@ -340,7 +340,7 @@ def test_E124_polling_costs_the_same_at_any_size(bench):
                     pass
                 cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
                 counts.append((claimed, sum(int(v) for _, v in cursor.fetchall())))
-            cursor.execute("CALL outbox_release(%s)", (owner,))
+            cursor.execute("CALL outbox_give_back(%s)", (owner,))
         return counts
 
     bench.reservations_made(10)

@@ -1,21 +1,21 @@
 #include "answer.h"
 #include "page.h"
 #include "routes.h"
-#include "stock.h"
+#include "room.h"
 
-/* All rooms with their stock, archived ones too, by id. */
+/* All rooms with their totals, archived ones too, by id. */
 enum prob
-stock_list(struct req *rq, struct resp *rs)
+admin_room_list(struct req *rq, struct resp *rs)
 {
 	struct page page;
 
 	page_read(rq, &page);
 	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
-	db_select(rq->db, stock_list,
+	db_select(rq->db, admin_room_list,
 	    "SELECT id, name, available_amount, required_points, total_amount, archived FROM room"
 	    " WHERE id > ? ORDER BY id LIMIT ?");
 	db_bytes(rq->db, page.id, page.first ? 0 : sizeof(page.id));
 	db_int(rq->db, page.limit + 1);
-	return answer_list(rq, rs, call_read(rq), &page, stock_shape, SHAPE_STOCK);
+	return answer_list(rq, rs, call_read(rq), &page, admin_room_shape, SHAPE_ADMIN_ROOM);
 }

@@ -1,12 +1,12 @@
 -- PATCH /v1/admin/rooms/{id}: change what is not NULL of name, total, price, archived.
 --
--- Refusals: room-not-found, precondition-failed, stock-below-reserved (total, units reserved).  Columns: as stock_create.
--- p_seen_*: the state that the caller's conditions were held against, as stock_get.c reads it; NULL: any.  Where the room is no
+-- Refusals: room-not-found, precondition-failed, stock-below-reserved (total, units reserved).  Columns: as room_create.
+-- p_seen_*: the state that the caller's conditions were held against, as admin_room_get.c reads it; NULL: any.  Where the room is no
 -- longer so, precondition-failed: the caller looks again.
 -- Nothing given, or all as it is: nothing changes and no history row is written.  Locks: the room.
-DROP PROCEDURE IF EXISTS stock_change;
+DROP PROCEDURE IF EXISTS room_change;
 DELIMITER $$
-CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE stock_change(
+CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE room_change(
   p_actor VARCHAR(100), p_request_id VARCHAR(64), p_key BINARY(32), p_body BINARY(32),
   p_id BINARY(16), p_name VARCHAR(200), p_total INT, p_price INT, p_archived TINYINT,
   p_seen_name VARCHAR(200), p_seen_available INT, p_seen_price INT, p_seen_total INT, p_seen_archived TINYINT)
@@ -38,4 +38,4 @@ BEGIN
   -- @answer p_id, v_name, v_available, v_price, v_total, v_archived
 END$$
 DELIMITER ;
-GRANT EXECUTE ON PROCEDURE stock_change TO 'loyalty_admin'@'__HOST__';
+GRANT EXECUTE ON PROCEDURE room_change TO 'loyalty_admin'@'__HOST__';

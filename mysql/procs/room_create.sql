@@ -2,9 +2,9 @@
 --
 -- Refusals: room-exists.  Columns: id, name, available, price, total, archived.
 -- Locks: the room.  Of two that make the same room at once the later gets a duplicate key error (1062) and starts again.
-DROP PROCEDURE IF EXISTS stock_create;
+DROP PROCEDURE IF EXISTS room_create;
 DELIMITER $$
-CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE stock_create(
+CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE room_create(
   p_actor VARCHAR(100), p_request_id VARCHAR(64), p_key BINARY(32), p_body BINARY(32),
   p_id BINARY(16), p_name VARCHAR(200), p_total INT, p_price INT)
   MODIFIES SQL DATA
@@ -24,4 +24,4 @@ BEGIN
   -- @answer v_entity, p_name, p_total, p_price, p_total, 0
 END$$
 DELIMITER ;
-GRANT EXECUTE ON PROCEDURE stock_create TO 'loyalty_admin'@'__HOST__';
+GRANT EXECUTE ON PROCEDURE room_create TO 'loyalty_admin'@'__HOST__';

@@ -1,8 +1,8 @@
 #include "jsonw.h"
-#include "stock.h"
+#include "room.h"
 
 void
-stock_shape(struct jsonw *w, const struct field *f)
+admin_room_shape(struct jsonw *w, const struct field *f)
 {
 	jsonw_object(w);
 	jsonw_name(w, "room");

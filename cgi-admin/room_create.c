@@ -1,17 +1,17 @@
 #include "answer.h"
 #include "body.h"
 #include "routes.h"
-#include "stock.h"
+#include "room.h"
 
-struct stock_in {
+struct room_in {
 	struct uuid id;
 	const char *name;
 	size_t name_len;
-	int64_t total, price;
+	int64_t total, required_points;
 };
 
 static enum prob
-parse(struct req *rq, struct stock_in *s)
+parse(struct req *rq, struct room_in *s)
 {
 	struct body b;
 	enum prob pr;
@@ -20,7 +20,7 @@ parse(struct req *rq, struct stock_in *s)
 		return pr;
 	body_text(&b, "name", TEXT_NAME, &s->name, &s->name_len);
 	body_int(&b, "total_amount", 0, AMOUNT_MAX, &s->total);
-	body_int(&b, "required_points", 0, PRICE_MAX, &s->price);
+	body_int(&b, "required_points", 0, REQUIRED_POINTS_MAX, &s->required_points);
 	b.optional = true;
 	if (!body_uuid(&b, "id", &s->id) && !uuid_v7(&s->id))
 		return PROB_INTERNAL;
@@ -29,18 +29,18 @@ parse(struct req *rq, struct stock_in *s)
 
 /* A new room, all units available.  201 with Location; 409 room-exists. */
 enum prob
-stock_create(struct req *rq, struct resp *rs)
+room_create(struct req *rq, struct resp *rs)
 {
-	struct stock_in s = {.name = ""};
+	struct room_in s = {.name = ""};
 	enum prob pr;
 
 	if ((pr = parse(rq, &s)) != PROB_NONE)
 		return pr;
-	call_begin(rq, "stock_create");
+	call_begin(rq, "room_create");
 	db_bytes(rq->db, s.id.b, sizeof(s.id.b));
 	db_utf8(rq->db, s.name, s.name_len);
 	db_int(rq->db, s.total);
-	db_int(rq->db, s.price);
+	db_int(rq->db, s.required_points);
 	return answer_write(
-	    rq, rs, call_write(rq), stock_shape, SHAPE_STOCK, 201, "/v1/admin/rooms/");
+	    rq, rs, call_write(rq), admin_room_shape, SHAPE_ADMIN_ROOM, 201, "/v1/admin/rooms/");
 }
