@@ -1,13 +1,17 @@
 /*
- * rawdb - the database alone: the product's own procedures called in a loop
+ * rawdb - the database alone: what a request must cost it at the least
  *
- *	rawdb -S SOCKET -u USER [-p PASSWORDFILE] [-t THREADS] [-s SECONDS] [-n CALLS] MODE
+ *	rawdb -S SOCKET -u USER [-p PASSWORDFILE] [-t THREADS] [-s SECONDS] [-n CALLS] [-q SELECT]
+ *MODE
  *
  * Each thread has a connection with the session that lib/db.c sets, and sends
- * the calls that the services send, as fast as the answers come.  Rooms, users
- * and the hot room are those of data.py.  Modes:
+ * the same again and again, as fast as the answers come: of a read the SELECT
+ * that the handler has in its source (-q), prepared once, by nothing but the
+ * client library; of a write the CALL that the service sends.  Rooms, users and
+ * the hot room are those of data.py.  Modes:
  *
- *	list room       reads: 20 rooms, one room
+ *	list            a read of 21 rooms: a page of 20, and whether there is another
+ *	room points     a read of one row, by the id of a room, of a user
  *	reserve hot     reservation_create over 1000 rooms; in one
  *	adjust          points_adjust
  *	pending         reservation_create that leaves PENDING_APPROVAL
@@ -41,9 +45,11 @@
 #define USERS 1000
 #define THREADS_MAX 64
 #define SQL_MAX 4096
+#define LIST_ROWS 21
+#define COLUMNS_MAX 8
 
 struct loop {
-	const char *socket, *user, *mode;
+	const char *socket, *user, *mode, *select;
 	char password[256];
 	int seconds;
 	long calls; /* to be made by all, or 0: until the seconds are over */
@@ -55,6 +61,10 @@ struct thread {
 	pthread_t id;
 	struct loop *loop;
 	MYSQL *my;
+	MYSQL_STMT *select;
+	uint8_t of[16]; /* its parameter, or */
+	long long limit;
+	char columns[COLUMNS_MAX][1024];
 	uint64_t rng;
 	uint32_t *us;
 	size_t n, cap;
@@ -141,7 +151,9 @@ reserve(struct thread *t, char *sql, const char *room)
 	    id, room, (unsigned)(draw(t) % USERS + 1));
 }
 
-/* Rows as wide as those of a reservation, into tables with nothing but a primary key. */
+/* The rows of a reservation, into bare.sql's tables. */
+#define AT "'2026-11-23 21:07:00.123456'"
+
 static void
 bare(struct thread *t, char *sql, bool call)
 {
@@ -160,27 +172,31 @@ bare(struct thread *t, char *sql, bool call)
 	}
 	snprintf(sql, SQL_MAX,
 	    "START TRANSACTION;"
-	    "INSERT INTO bench.b_user VALUES(X'%s','User Name','USER',1000000);"
-	    "INSERT INTO bench.b_room VALUES(X'%s','Room Name 1234',1000000,999999,1,0,1);"
-	    "INSERT INTO bench.b_reservation VALUES(X'%s',X'%s',X'%s','RESERVED',1,'2026-11-23 "
-	    "21:07:00.123456','2026-11-23 21:07:00.123456');"
-	    "INSERT INTO bench.b_idempotency VALUES(X'%s',X'%s',201,'',REPEAT('x',200),'2026-11-23 "
-	    "21:07:00.123456');"
-	    "INSERT INTO bench.b_points_history "
-	    "VALUES(NULL,X'%s',1000001,1000000,-1,NULL,X'%s','public','%s','2026-11-23 "
-	    "21:07:00.123456');"
-	    "INSERT INTO bench.b_room_history VALUES(NULL,X'%s',X'%s','Room Name "
-	    "1234',1000000,1000000,1,0,'Room Name 1234',1000000,999999,1,0,"
-	    "NULL,'public','%s','2026-11-23 21:07:00.123456');"
-	    "INSERT INTO bench.b_reservation_history "
-	    "VALUES(NULL,X'%s',X'%s',X'%s',NULL,'RESERVED',1,NULL,1,'public','%s','2026-11-23 "
-	    "21:07:00.123456');"
-	    "INSERT INTO bench.b_outbox VALUES(NULL,'reservation','PENDING','2026-11-23 "
-	    "21:07:00.123456',X'%s',X'%s','2026-11-23 21:07:00.123456',0,'2026-11-23 "
-	    "21:07:00.123456',NULL,NULL,NULL,NULL,NULL);"
+	    "INSERT INTO bench.b_user (id, name, role, bonus_points) VALUES (X'%s','Bench User "
+	    "1234','USER',1000000);"
+	    "INSERT INTO bench.b_room (id, name, total_amount, available_amount, required_points, "
+	    "archived, reservable) VALUES (X'%s','Bench Room 1234',1000000,999999,1,0,1);"
+	    "INSERT INTO bench.b_reservation (id, user_id, room_id, status, points, created_at, "
+	    "updated_at) VALUES (X'%s',X'%s',X'%s','RESERVED',1," AT "," AT ");"
+	    "INSERT INTO bench.b_points_history (user_id, from_points, to_points, delta, "
+	    "reservation_id, actor, request_id, changed_at) VALUES "
+	    "(X'%s',1000001,1000000,-1,X'%s','public','%s'," AT ");"
+	    "INSERT INTO bench.b_room_history (room_id, reservation_id, from_name, from_total, "
+	    "from_available, from_points, from_archived, to_name, to_total, to_available, "
+	    "to_points, to_archived, actor, request_id, changed_at) VALUES (X'%s',X'%s','Bench "
+	    "Room 1234',1000000,1000000,1,0,'Bench Room 1234',1000000,999999,1,0,'public','%s'," AT
+	    ");"
+	    "INSERT INTO bench.b_outbox (event, due_at, reservation_id, room_id, created_at, "
+	    "next_attempt_at) VALUES ('reservation'," AT ",X'%s',X'%s'," AT "," AT ");"
+	    "INSERT INTO bench.b_reservation_history (reservation_id, room_id, user_id, to_status, "
+	    "points, mail_id, actor, request_id, changed_at) VALUES "
+	    "(X'%s',X'%s',X'%s','RESERVED',1,1,'public','%s'," AT ");"
+	    "INSERT INTO bench.b_idempotency (id, body, created_at, entity, status, points, "
+	    "room_name, available_amount, required_points, user_name, role) VALUES (X'%s',X'%s'," AT
+	    ",X'%s','RESERVED',1,'Bench Room 1234',999999,1,'Bench User 1234','USER');"
 	    "COMMIT",
-	    user, room, id, user, room, key, body, user, id, request, room, id, request, id, room,
-	    user, request, id, room);
+	    user, room, id, user, room, user, id, request, room, id, request, id, room, id, room,
+	    user, request, key, body, id);
 }
 
 static void
@@ -191,17 +207,7 @@ compose(struct thread *t, char *sql)
 
 	snprintf(room, sizeof(room), "bbbbbbbb00004000800000000000%04x",
 	    (unsigned)(draw(t) % ROOMS + 1));
-	if (strcmp(mode, "list") == 0) {
-		snprintf(sql, SQL_MAX,
-		    "SELECT id, name, available_amount, required_points FROM room FORCE INDEX "
-		    "(PRIMARY)"
-		    " WHERE archived = 0 ORDER BY id LIMIT 21");
-	} else if (strcmp(mode, "room") == 0) {
-		snprintf(sql, SQL_MAX,
-		    "SELECT id, name, available_amount, required_points FROM room WHERE id = X'%s' "
-		    "AND archived = 0",
-		    room);
-	} else if (strcmp(mode, "reserve") == 0) {
+	if (strcmp(mode, "reserve") == 0) {
 		reserve(t, sql, room);
 	} else if (strcmp(mode, "hot") == 0) {
 		reserve(t, sql, "bbbbbbbb0000400080000000ffffffff");
@@ -255,6 +261,59 @@ query_each(struct thread *t, char *sql)
 		}
 }
 
+/* Prepare the read, and bind its one parameter and its columns, all as text: what that costs is
+ * ours. */
+static bool
+prepare(struct thread *t)
+{
+	const char *sql = t->loop->select;
+	bool list = strcmp(t->loop->mode, "list") == 0;
+	MYSQL_BIND in = {.buffer_type = MYSQL_TYPE_BLOB,
+		       .buffer = t->of,
+		       .buffer_length = sizeof(t->of)},
+		   out[COLUMNS_MAX] = {0};
+	size_t i;
+
+	if (sql == NULL)
+		return true;
+	if (list) {
+		t->limit = LIST_ROWS;
+		in = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_LONGLONG, .buffer = &t->limit};
+	}
+	for (i = 0; i < COLUMNS_MAX; i++)
+		out[i] = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_STRING,
+		    .buffer = t->columns[i],
+		    .buffer_length = sizeof(t->columns[i])};
+	return (t->select = mysql_stmt_init(t->my)) != NULL
+	       && mysql_stmt_prepare(t->select, sql, strlen(sql)) == 0
+	       && mysql_stmt_param_count(t->select) == 1
+	       && mysql_stmt_field_count(t->select) <= COLUMNS_MAX
+	       && mysql_stmt_bind_param(t->select, &in) == 0
+	       && mysql_stmt_bind_result(t->select, out) == 0;
+}
+
+/* One read; all its rows must be there. */
+static void
+read_rows(struct thread *t)
+{
+	const char *mode = t->loop->mode;
+	uint8_t first = strcmp(mode, "points") == 0 ? 0xcc : 0xbb;
+	unsigned number = (unsigned)(draw(t) % ROOMS + 1);
+	int rows = 0, rc = 1;
+
+	memcpy(t->of,
+	    (const uint8_t[16]){first, first, first, first, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0,
+		(uint8_t)(number >> 8), (uint8_t)number},
+	    sizeof(t->of));
+	if (mysql_stmt_execute(t->select) == 0 && mysql_stmt_store_result(t->select) == 0)
+		while ((rc = mysql_stmt_fetch(t->select)) == 0)
+			rows++;
+	if ((rc != MYSQL_NO_DATA || rows != (strcmp(mode, "list") == 0 ? LIST_ROWS : 1))
+	    && t->errors++ == 0)
+		fprintf(stderr, "rawdb: %s: %d rows %s\n", mode, rows, mysql_stmt_error(t->select));
+	mysql_stmt_free_result(t->select);
+}
+
 static bool
 connect_db(struct thread *t)
 {
@@ -274,7 +333,8 @@ connect_db(struct thread *t)
 	return mysql_real_connect(t->my, NULL, l->user, l->password, "loyalty", 0, l->socket, flags)
 		   != NULL
 	       && query(t, session, sizeof(session) - 1)
-	       && mysql_query(t->my, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") == 0;
+	       && mysql_query(t->my, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") == 0
+	       && prepare(t);
 }
 
 static bool
@@ -310,11 +370,15 @@ run(void *arg)
 	while (!atomic_load(&l->failed) && (at = now_us()) < end) {
 		if (l->calls > 0 && atomic_fetch_add(&l->made, 1) >= l->calls)
 			break;
-		compose(t, sql);
-		if (each)
-			query_each(t, sql);
-		else
-			query(t, sql, strlen(sql));
+		if (t->select != NULL) {
+			read_rows(t);
+		} else {
+			compose(t, sql);
+			if (each)
+				query_each(t, sql);
+			else
+				query(t, sql, strlen(sql));
+		}
 		if (t->errors > 0 || !note(t, now_us() - at))
 			atomic_store(&l->failed, true);
 	}
@@ -363,16 +427,23 @@ read_password(struct loop *l, const char *path)
 	return ok;
 }
 
+/* A known mode, and a SELECT if it is a read. */
 static bool
-is_mode(const char *s)
+is_mode(const struct loop *l)
 {
-	static const char *const modes[] = {"list", "room", "reserve", "hot", "pending", "adjust",
-	    "bare", "bare-each", "bare-call"};
+	static const char *const reads[] = {"list", "room", "points"}, *const writes[] = {"reserve",
+									   "hot", "pending",
+									   "adjust", "bare",
+									   "bare-each",
+									   "bare-call"};
 	size_t i;
 
-	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-		if (strcmp(s, modes[i]) == 0)
-			return true;
+	for (i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
+		if (strcmp(l->mode, reads[i]) == 0)
+			return l->select != NULL;
+	for (i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+		if (strcmp(l->mode, writes[i]) == 0)
+			return l->select == NULL;
 	return false;
 }
 
@@ -382,7 +453,7 @@ read_options(struct loop *l, int argc, char **argv)
 {
 	int c, threads = 8;
 
-	while ((c = getopt(argc, argv, "S:u:p:t:s:n:")) != -1) {
+	while ((c = getopt(argc, argv, "S:u:p:t:s:n:q:")) != -1) {
 		switch (c) {
 		case 'S':
 			l->socket = optarg;
@@ -405,14 +476,17 @@ read_options(struct loop *l, int argc, char **argv)
 		case 'n':
 			l->calls = strtol(optarg, NULL, 10);
 			break;
+		case 'q':
+			l->select = optarg;
+			break;
 		default:
 			return 0;
 		}
 	}
-	if (optind + 1 != argc || !is_mode(argv[optind]) || l->seconds < 1 || threads > THREADS_MAX)
+	if (optind + 1 != argc || l->seconds < 1 || threads > THREADS_MAX)
 		return 0;
 	l->mode = argv[optind];
-	return threads;
+	return is_mode(l) ? threads : 0;
 }
 
 static bool
@@ -447,7 +521,7 @@ main(int argc, char **argv)
 	if ((threads = read_options(&l, argc, argv)) < 1) {
 		fprintf(stderr,
 		    "usage: rawdb -S SOCKET -u USER [-p PASSWORDFILE] [-t THREADS] [-s SECONDS]"
-		    " [-n CALLS] MODE\n");
+		    " [-n CALLS] [-q SELECT] MODE\n");
 		return 2;
 	}
 	if (mysql_library_init(0, NULL, NULL) != 0)
@@ -469,6 +543,8 @@ main(int argc, char **argv)
 	}
 	ok = report(t, threads, (double)(now_us() - start) / 1e6, errors);
 	for (i = 0; i < threads; i++) {
+		if (t[i].select != NULL)
+			mysql_stmt_close(t[i].select);
 		mysql_close(t[i].my);
 		free(t[i].us);
 	}
