@@ -33,7 +33,7 @@ final class Metrics
 		return isset($this->gauges[$name]) ? (int) $this->gauges[$name] : null;
 	}
 
-	/** Transactions that met another and were begun again. */
+	/** Transactions retried after a deadlock, a lock timeout or a duplicate key. */
 	public function retries(): int
 	{
 		return $this->retries;

@@ -1,4 +1,4 @@
--- The named job that forgets: idempotency records older than 48 hours, mails SENT more than 30 days ago.
+-- Deletes idempotency records older than 48 hours and mails sent more than 30 days ago.
 -- At most p_batch rows of each in a call; call it until it answers 0.  One row: pruned, how many.
 -- outbox_pruned keeps the highest id that is gone, so that an audit knows what it can't see any more.
 -- Looks at the p_batch lowest ids only, so it needs no index on sent_at.  Locks: the rows that it looks at.
