@@ -147,6 +147,9 @@ class BrokenApi:
                     self.end_headers()
                     for piece in body:
                         self.wfile.write(piece)
+                    # An end that is told, as nginx tells it: to newer libraries any other is a cut answer.
+                    self.connection.settimeout(5)
+                    self.connection.unwrap()
                 except OSError:
                     pass  # the other end has heard enough
 
