@@ -67,6 +67,28 @@ def until(condition, seconds=10, step=0.05, what=None):
         time.sleep(step)
 
 
+@contextmanager
+def as_user_of(pid):
+    """As the user of this process: root of a container may not look into what others run."""
+    ids = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    if os.geteuid() == 0:
+        os.setegid(int(ids["Gid"].split()[0]))
+        os.seteuid(int(ids["Uid"].split()[0]))
+    try:
+        yield
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+            os.setegid(0)
+
+
+def environment(pid):
+    """What a process was started with."""
+    with as_user_of(pid):
+        data = Path(f"/proc/{pid}/environ").read_bytes()
+    return dict(item.split("=", 1) for item in data.decode().split("\0") if item)
+
+
 class Stack:
     """native/stack up in a folder of its own.
 

@@ -6,9 +6,8 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
-from stack import TOP, until
+from stack import TOP, environment, until
 
 
 def me():
@@ -54,7 +53,7 @@ def database(stack, wrap=(), env=None):
 def service(stack, name, env):
     """A service, started by hand in place of the supervised one, with its own environment and more."""
     pid = stack.pids(name)[0]
-    own = dict(item.split("=", 1) for item in Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0") if item)
+    own = environment(pid)
     stack.stop(name)
     sanitizer = own.get("ASAN_OPTIONS")
     if sanitizer is not None:

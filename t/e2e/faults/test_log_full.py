@@ -5,7 +5,7 @@ import pathlib
 import re
 import signal
 
-from stack import until
+from stack import as_user_of, until
 
 SERVICES = {"rooms": "cgi-rooms", "points": "cgi-points", "admin": "cgi-admin", "notifier": "notifier"}
 METRIC = re.compile(r'loyalty_log_lines_dropped_total\{service="([a-z-]+)"\} (\d+)')
@@ -18,11 +18,15 @@ def dropped(api):
 
 def logger_of(pid):
     """The process that reads what this one writes to standard error."""
-    pipe = os.readlink(f"/proc/{pid}/fd/2")
+    with as_user_of(pid):
+        pipe = os.readlink(f"/proc/{pid}/fd/2")
     for other in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            if (other / "comm").read_text() == "svlogd\n" and os.readlink(other / "fd/0") == pipe:
-                return int(other.name)
+            if (other / "comm").read_text() != "svlogd\n":
+                continue
+            with as_user_of(other.name):
+                if os.readlink(other / "fd/0") == pipe:
+                    return int(other.name)
         except OSError:
             continue
     raise AssertionError(f"nobody reads {pipe}")
@@ -30,7 +34,8 @@ def logger_of(pid):
 
 def fill(pid):
     """Write to the pipe until it takes nothing more, through a descriptor of our own."""
-    fd = os.open(f"/proc/{pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+    with as_user_of(pid):
+        fd = os.open(f"/proc/{pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
     try:
         for size in (4096, 1):
             try:

@@ -1,24 +1,21 @@
 """What make up gives the notifier: plain text is for its own mailbox alone."""
 
-from pathlib import Path
-
 from relay import Relay
-from stack import until
+from stack import environment, until
 
 
-def environment(stack):
-    pid = stack.pids("notifier")[0]
-    return dict(line.split("=", 1) for line in Path(f"/proc/{pid}/environ").read_text().split("\0") if line)
+def given(stack):
+    return environment(stack.pids("notifier")[0])
 
 
 def test_only_the_own_mailbox_gets_mail_in_plain_text(stack):
     stack.drained()
-    until(lambda: environment(stack).get("LOYALTY_SMTP_TLS") == "off", 5, what="off, in the notifier's environment")
+    until(lambda: given(stack).get("LOYALTY_SMTP_TLS") == "off", 5, what="off, in the notifier's environment")
     relay = Relay().up()  # without STARTTLS
     try:
         stack.set_env(LOYALTY_SMTP_HOST=f"127.0.0.1:{relay.port}")
         stack.restart("notifier")
-        assert "LOYALTY_SMTP_TLS" not in environment(stack)
+        assert "LOYALTY_SMTP_TLS" not in given(stack)
         stack.room()
         until(lambda: "the server offers no STARTTLS" in stack.log("notifier"), 15, what="the refusal in the log")
         assert "MAIL" not in relay.verbs() and relay.arrived == []
