@@ -6,12 +6,9 @@
 #include "resp.h"
 #include "rfc3339.h"
 
-/*
- * A time of the query as SQL reads it; where it was not given, fallback.  The
- * plus of an offset that was sent as it is has become a blank.
- */
-static void
-read_time(struct req *rq, const char *name, const char *fallback, char *out)
+/* The plus of an offset that was sent as it is has become a blank. */
+void
+history_time(struct req *rq, const char *name, const char *fallback, char *out)
 {
 	char time[64];
 	const char *s;
@@ -44,8 +41,8 @@ history_list(struct req *rq, struct resp *rs, const char *procedure, const char 
 	size_t len;
 
 	page_read(rq, &page);
-	read_time(rq, "since", "1000-01-01 00:00:00.000000", since);
-	read_time(rq, "until", "9999-12-31 23:59:59.999999", until);
+	history_time(rq, "since", HISTORY_BEGIN, since);
+	history_time(rq, "until", "9999-12-31 23:59:59.999999", until);
 	if ((s = query_get(&rq->query, filter, &len)) != NULL && !uuid_parse(&id, s, len))
 		faults_add(&rq->faults, FAULT_QUERY, filter, "must be a UUID");
 	if (rq->faults.n > 0)

@@ -2,8 +2,8 @@
 #include "jsonw.h"
 #include "routes.h"
 
-static void
-shape(struct jsonw *w, const struct field *f)
+void
+history_points_shape(struct jsonw *w, const struct field *f)
 {
 	jsonw_object(w);
 	shape_member_number(w, "id", &f[0]);
@@ -21,5 +21,6 @@ shape(struct jsonw *w, const struct field *f)
 enum prob
 history_points(struct req *rq, struct resp *rs)
 {
-	return history_list(rq, rs, "history_points", "user_id", shape, 10);
+	return history_list(
+	    rq, rs, "history_points", "user_id", history_points_shape, HISTORY_POINTS);
 }

@@ -65,7 +65,7 @@ write_state(struct buf *b, const struct db *db)
 	    {"loyalty_outbox_pending", "Mails that wait to be sent."},
 	    {"loyalty_outbox_oldest_seconds", "Age of the oldest of them; 0 if there is none."},
 	    {"loyalty_outbox_dead", "Mails that were given up."},
-	    {"loyalty_rooms_sold_out", "Rooms, not archived, of which no unit is left."},
+	    {"loyalty_rooms_sold_out", "Rooms, not archived, without an available unit."},
 	};
 	unsigned i;
 

@@ -6,15 +6,11 @@
 enum prob
 reservation_reject(struct req *rq, struct resp *rs)
 {
-	const char *reason = "";
-	size_t len = 0;
-	struct body b;
+	const char *reason;
 	enum prob pr;
+	size_t len;
 
-	if ((pr = body_begin(&b, rq, true)) != PROB_NONE)
-		return pr;
-	body_text(&b, "reason", TEXT_REASON, &reason, &len);
-	if ((pr = body_end(&b)) != PROB_NONE)
+	if ((pr = body_reason(rq, &reason, &len)) != PROB_NONE)
 		return pr;
 	call_begin(rq, "reservation_reject");
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));

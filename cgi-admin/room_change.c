@@ -59,8 +59,8 @@ call(struct req *rq, const void *in)
 enum prob
 room_change(struct req *rq, struct resp *rs)
 {
-	static const struct change change = {
-	    admin_room_read, admin_room_shape, SHAPE_ADMIN_ROOM, PROB_ROOM_NOT_FOUND, call};
+	static const struct change change = {admin_room_read, admin_room_shape, SHAPE_ADMIN_ROOM,
+	    PROB_ROOM_NOT_FOUND, PROB_NONE, call};
 	struct room_change_in c = {.total = -1, .required_points = -1, .archived = -1};
 	enum prob pr;
 

@@ -11,6 +11,6 @@ static const struct route routes[] = {
 int
 main(int argc, char **argv)
 {
-	return service_main(
-	    argc, argv, "cgi-points", "loyalty_points", routes, sizeof(routes) / sizeof(routes[0]));
+	return service_main(argc, argv, "cgi-points", "loyalty_points", routes,
+	    sizeof(routes) / sizeof(routes[0]), NULL);
 }

@@ -5,14 +5,18 @@
 
 #define AMOUNT_MAX 1000000000
 
+enum { NAME, ROLE, BONUS_POINTS, COLUMNS, ID = COLUMNS, AMOUNT, FIELDS };
+
 static void
 shape(struct jsonw *w, const struct field *f)
 {
+	const struct field user[SHAPE_USER] = {f[ID], f[NAME], f[ROLE]};
+
 	jsonw_object(w);
 	jsonw_name(w, "user");
-	shape_user(w, f);
-	shape_member_number(w, "amount", &f[SHAPE_USER]);
-	shape_member_number(w, "bonus_points", &f[SHAPE_USER + 1]);
+	shape_user(w, user);
+	shape_member_number(w, "amount", &f[AMOUNT]);
+	shape_member_number(w, "bonus_points", &f[BONUS_POINTS]);
 	jsonw_close(w);
 }
 
@@ -40,6 +44,8 @@ points_adjust(struct req *rq, struct resp *rs)
 	const char *reason = "";
 	int64_t amount = 0;
 	size_t len = 0;
+	char digits[32];
+	struct field known[FIELDS - COLUMNS];
 	enum prob pr;
 
 	if ((pr = parse(rq, &amount, &reason, &len)) != PROB_NONE)
@@ -48,5 +54,9 @@ points_adjust(struct req *rq, struct resp *rs)
 	db_bytes(rq->db, rq->id.b, sizeof(rq->id.b));
 	db_int(rq->db, amount);
 	db_utf8(rq->db, reason, len);
-	return answer_write(rq, rs, call_write(rq), shape, SHAPE_USER + 2, 201, NULL);
+	db_out(rq->db, 1 + COLUMNS);
+	known[0] = (struct field){(const char *)rq->id.b, sizeof(rq->id.b)};
+	known[1] = (struct field){digits, digits_of(digits, amount)};
+	return answer_known(
+	    rq, rs, call_write(rq), shape, COLUMNS, known, FIELDS - COLUMNS, 201, NULL);
 }

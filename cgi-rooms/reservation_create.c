@@ -15,6 +15,31 @@ parse(struct req *rq, struct uuid *room, struct uuid *user)
 	return body_end(&b);
 }
 
+/* What the procedure gives, and behind it what the request has told. */
+enum {
+	ID,
+	STATUS,
+	POINTS,
+	ROOM_NAME,
+	AVAILABLE,
+	USER_NAME,
+	ROLE,
+	AT,
+	COLUMNS,
+	ROOM = COLUMNS,
+	USER,
+	FIELDS
+};
+
+static void
+shape(struct jsonw *w, const struct field *f)
+{
+	const struct field all[SHAPE_RESERVATION] = {f[ID], f[STATUS], f[POINTS], f[ROOM],
+	    f[ROOM_NAME], f[AVAILABLE], f[POINTS], f[USER], f[USER_NAME], f[ROLE], f[AT], f[AT]};
+
+	shape_reservation(w, all);
+}
+
 /*
  * Reserve one unit of a room.  201 with Location, RESERVED or
  * PENDING_APPROVAL; 404 room or user unknown; 409 sold-out.
@@ -23,6 +48,8 @@ enum prob
 reservation_create(struct req *rq, struct resp *rs)
 {
 	struct uuid id, room, user;
+	const struct field known[FIELDS - COLUMNS] = {
+	    {(const char *)room.b, sizeof(room.b)}, {(const char *)user.b, sizeof(user.b)}};
 	enum prob pr;
 
 	if ((pr = parse(rq, &room, &user)) != PROB_NONE)
@@ -33,6 +60,7 @@ reservation_create(struct req *rq, struct resp *rs)
 	db_bytes(rq->db, id.b, sizeof(id.b));
 	db_bytes(rq->db, room.b, sizeof(room.b));
 	db_bytes(rq->db, user.b, sizeof(user.b));
-	return answer_write(
-	    rq, rs, call_write(rq), shape_reservation, SHAPE_RESERVATION, 201, "/v1/reservations/");
+	db_out(rq->db, 1 + COLUMNS);
+	return answer_known(rq, rs, call_write(rq), shape, COLUMNS, known, FIELDS - COLUMNS, 201,
+	    "/v1/reservations/");
 }

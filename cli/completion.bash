@@ -4,8 +4,8 @@
 # cli/t holds it against the tool's own list of commands and options.
 
 _loyalty() {
-	local commands='rooms room room-add room-set users user user-put points reserve reservations reservation
-		pending approve reject release cancel history outbox outbox-retry audit metrics ready help'
+	local commands='rooms room room-add room-set users user user-put user-erase user-export points reserve reservations reservation
+		pending approve reject release cancel history events outbox mail outbox-retry summary audit metrics ready help'
 	local everywhere='--url --key-file --ca --actor --json --wait --help'
 	local word prev command='' options='' words='' i place=0
 	COMPREPLY=()
@@ -36,13 +36,15 @@ _loyalty() {
 		esac
 	done
 	case $command in
-	rooms) options='--available --limit --all' ;;
+	rooms) options='--available --max-points --sort --limit --all' ;;
 	room-set) options='--name --total --price --archive --unarchive' ;;
-	users | pending) options='--limit --all' ;;
-	reservations) options='--user --status --limit --all' ;;
+	users) options='--ids --sort --limit --all' ;;
+	pending) options='--limit --all' ;;
+	reservations) options='--user --status --ids --limit --all' ;;
 	approve) options='--points --idempotency-key' ;;
-	room-add | points | reserve | reject | release | cancel | outbox-retry) options='--idempotency-key' ;;
-	history) options='--id --since --until --limit --all' ;;
+	room-add | user-erase | points | reserve | reject | release | cancel | outbox-retry) options='--idempotency-key' ;;
+	history) options='--id --user --since --until --limit --all' ;;
+	events) options='--since --limit --all' ;;
 	outbox) options='--status --limit --all' ;;
 	esac
 
@@ -59,7 +61,11 @@ _loyalty() {
 		[ "$command" != outbox ] || words='PENDING SENT DEAD'
 		;;
 	--since | --until) words='90m 24h 7d' ;;
-	--url | --actor | --wait | --idempotency-key | --limit | --user | --id | --name | --total | --price | --points) return ;;
+	--sort)
+		words='id -id name -name price -price'
+		[ "$command" != users ] || words='id -id name -name points -points'
+		;;
+	--url | --actor | --wait | --idempotency-key | --limit | --user | --id | --name | --total | --price | --points | --max-points) return ;;
 	*)
 		case $word in
 		-*) words="$everywhere $options" ;;
@@ -67,7 +73,7 @@ _loyalty() {
 			case $command/$place in
 			/0) words=$commands ;;
 			help/0) words=$commands ;;
-			history/0) words='rooms reservations points' ;;
+			history/0) words='rooms reservations points users' ;;
 			user-put/0) words='new' ;;
 			user-put/2) words='USER ADMIN' ;;
 			esac

@@ -10,7 +10,8 @@
 #include "resp.h"
 #include "uuid.h"
 
-#define REFUSAL 6 /* columns: problem, request id, replayed, text, n, m */
+/* columns of a refusal, behind the problem's name */
+enum { TEXT = 1, N, M, REQUEST_ID, REPLAYED, REFUSAL };
 
 void
 answer_fields(struct db *db, struct field *f, unsigned first, unsigned columns)
@@ -50,6 +51,19 @@ answer_row(struct req *rq, struct resp *rs, enum prob called, answer_shape *shap
 	return pr;
 }
 
+/* What the row at hand is ordered by; false: it tells nothing of the kind. */
+static bool
+answer_order(const struct db *db, unsigned column, struct page_order *order)
+{
+	const char *s = db_text(db, column, &order->len);
+
+	if (s == NULL || order->len > sizeof(order->key))
+		return false;
+	memcpy(order->key, s, order->len);
+	order->mark = db_number(db, db_columns(db) - 1);
+	return true;
+}
+
 enum prob
 answer_list(struct req *rq, struct resp *rs, enum prob called, const struct page *page,
     answer_shape *shape, unsigned columns)
@@ -57,6 +71,7 @@ answer_list(struct req *rq, struct resp *rs, enum prob called, const struct page
 	struct field f[ANSWER_COLUMNS_MAX];
 	struct jsonw w = jsonw_begin(&rs->body);
 	unsigned char last[16] = {0};
+	struct page_order order = {0};
 	int n;
 
 	if (called != PROB_NONE)
@@ -64,12 +79,14 @@ answer_list(struct req *rq, struct resp *rs, enum prob called, const struct page
 	jsonw_array(&w);
 	for (n = 0; db_row(rq->db); n++) {
 		if (n == page->limit) {
-			page_next(rq, rs, page, last);
+			page_next(rq, rs, page, last, page->order_column > 0 ? &order : NULL);
 			break;
 		}
 		answer_fields(rq->db, f, 0, columns);
 		shape(&w, f);
 		page_key(&f[0], last);
+		if (page->order_column > 0 && !answer_order(rq->db, page->order_column, &order))
+			w.broken = true;
 	}
 	jsonw_close(&w);
 	db_done(rq->db);
@@ -111,11 +128,11 @@ write_refusal(struct resp *rs, struct req *rq, const struct refusal *r)
 	char detail[1000];
 
 	if (r == NULL || db_columns(rq->db) != REFUSAL
-	    || (request_id = db_text(rq->db, 1, NULL)) == NULL)
+	    || (request_id = db_text(rq->db, REQUEST_ID, NULL)) == NULL)
 		return PROB_INTERNAL;
 	if (r->problem == PROB_PRECONDITION_FAILED)
 		return r->problem;
-	refusal_detail(r, db_text(rq->db, 3, NULL), db_number(rq->db, 4), db_number(rq->db, 5),
+	refusal_detail(r, db_text(rq->db, TEXT, NULL), db_number(rq->db, N), db_number(rq->db, M),
 	    detail, sizeof(detail));
 	if (r->pointer != NULL) {
 		faults_add(&rq->faults, FAULT_BODY, r->pointer, "%s", detail);
@@ -126,8 +143,8 @@ write_refusal(struct resp *rs, struct req *rq, const struct refusal *r)
 }
 
 enum prob
-answer_write(struct req *rq, struct resp *rs, enum prob called, answer_shape *shape,
-    unsigned columns, int status, const char *location)
+answer_known(struct req *rq, struct resp *rs, enum prob called, answer_shape *shape,
+    unsigned columns, const struct field *known, unsigned nknown, int status, const char *location)
 {
 	bool put = rq->wire.method == METHOD_PUT; /* its row ends in whether it made something */
 	struct field f[ANSWER_COLUMNS_MAX];
@@ -138,14 +155,16 @@ answer_write(struct req *rq, struct resp *rs, enum prob called, answer_shape *sh
 
 	if (called != PROB_NONE)
 		return called;
-	if (!db_row(rq->db) || (head = db_text(rq->db, 0, &len)) == NULL)
+	if (!db_row(rq->db) || ((head = db_text(rq->db, 0, &len)) == NULL && known == NULL))
 		goto out;
-	replayed = strcmp(head, "1") == 0;
-	if (!replayed && strcmp(head, "0") != 0) {
+	replayed = head != NULL && strcmp(head, "1") == 0;
+	if (!replayed && head != NULL && strcmp(head, "0") != 0) {
 		pr = write_refusal(rs, rq, refusal_named(head, len));
-		replayed = pr == PROB_NONE && db_number(rq->db, 2) != 0;
+		replayed = pr == PROB_NONE && db_number(rq->db, REPLAYED) != 0;
 	} else if (db_columns(rq->db) == 1 + columns + put) {
 		answer_fields(rq->db, f, 1, columns);
+		if (nknown > 0)
+			memcpy(f + columns, known, nknown * sizeof(*known));
 		pr = write_success(rs, rq, shape, f, location);
 		rs->status = put && db_number(rq->db, 1 + columns) != 0 ? 201 : status;
 	}
@@ -156,4 +175,11 @@ out:
 		answer_unexpected(rq);
 	db_done(rq->db);
 	return pr;
+}
+
+enum prob
+answer_write(struct req *rq, struct resp *rs, enum prob called, answer_shape *shape,
+    unsigned columns, int status, const char *location)
+{
+	return answer_known(rq, rs, called, shape, columns, NULL, 0, status, location);
 }

@@ -9,7 +9,7 @@ struct jsonw;
 struct page;
 struct resp;
 
-#define ANSWER_COLUMNS_MAX 20
+#define ANSWER_COLUMNS_MAX 48
 
 /*
  * The last of a handler's three steps, parse, call, answer: the rows of the
@@ -26,7 +26,8 @@ enum prob answer_row(struct req *rq, struct resp *rs, enum prob called, answer_s
 /*
  * A bare array of rows and the Link to the next page.  The call was made for
  * page->limit + 1 rows; column 0 is the id that tells where a page ends: a
- * UUID, or a decimal number (page_number reads it back).
+ * UUID, or a decimal number (page_number reads it back).  With
+ * page->order_column the row has more columns than are shown: see page.h.
  */
 enum prob answer_list(struct req *rq, struct resp *rs, enum prob called, const struct page *page,
     answer_shape *shape, unsigned columns);
@@ -36,12 +37,19 @@ enum prob answer_list(struct req *rq, struct resp *rs, enum prob called, const s
  * replayed, 1; then `columns` of its own) through shape, with this HTTP status, and
  * with Location where location is not NULL (it gets the id in the first of them
  * appended); the row of a PUT has one more column, not 0: it made the resource,
- * 201.  A refusal (problem, request id, replayed, text, n, m) as its problem
+ * 201.  A refusal (problem, text, n, m, request id, replayed) as its problem
  * document, with the request id that it was first given under.  A success of
  * PATCH has the entity tag that a GET would have, since its body is the same.
  */
 enum prob answer_write(struct req *rq, struct resp *rs, enum prob called, answer_shape *shape,
     unsigned columns, int status, const char *location);
+
+/*
+ * The same of a procedure whose row lacks what the request has told: shape
+ * gets that, known, behind the columns.  NULL for replayed: 0.
+ */
+enum prob answer_known(struct req *rq, struct resp *rs, enum prob called, answer_shape *shape,
+    unsigned columns, const struct field *known, unsigned nknown, int status, const char *location);
 
 /* The row's columns from first on, to f. */
 void answer_fields(struct db *db, struct field *f, unsigned first, unsigned columns);

@@ -290,3 +290,15 @@ body_user(struct body *b, const char *name, struct uuid *out)
 	body_role(&user, "role", &s);
 	unknown_members(&user);
 }
+
+enum prob
+body_reason(struct req *rq, const char **out, size_t *len)
+{
+	struct body b;
+	enum prob pr;
+
+	if ((pr = body_begin(&b, rq, true)) != PROB_NONE)
+		return pr;
+	body_text(&b, "reason", TEXT_REASON, out, len);
+	return body_end(&b);
+}

@@ -64,4 +64,7 @@ enum prob body_end(struct body *b);
 /* A body that may come, but has no members. */
 enum prob body_none(struct req *rq);
 
+/* A body with one member, reason: 1 to 200 characters, which live as long as the body. */
+enum prob body_reason(struct req *rq, const char **out, size_t *len);
+
 #endif

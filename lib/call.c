@@ -8,7 +8,7 @@
 void
 call_begin(struct req *rq, const char *procedure)
 {
-	db_call(rq->db, procedure);
+	db_call_row(rq->db, procedure);
 	db_utf8(rq->db, rq->caller.actor, strlen(rq->caller.actor));
 	db_utf8(rq->db, rq->request_id, strlen(rq->request_id));
 	if (rq->wire.keyed) {

@@ -6,7 +6,8 @@
 
 struct req;
 
-/* Begin a call of a writing procedure: the arguments that all of them begin with. */
+/* Begin a call of a writing procedure, a literal in the program's text, with the arguments that all
+ * of them begin with. */
 void call_begin(struct req *rq, const char *procedure);
 
 /*

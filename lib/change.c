@@ -59,12 +59,13 @@ look(struct req *rq, struct resp *rs, const struct change *c, struct seen *seen)
 	struct jsonw w = jsonw_begin(&rs->body);
 	char etag[ETAG_SIZE];
 	enum prob pr;
-	bool fine = true;
+	bool fine = true, gone = false;
 
 	c->read(rq);
 	if ((pr = call_read(rq)) != PROB_NONE)
 		return pr;
 	if ((seen->there = db_row(rq->db))) {
+		gone = c->gone != PROB_NONE && db_number(rq->db, c->columns) != 0;
 		answer_fields(rq->db, f, 0, c->columns);
 		c->shape(&w, f);
 		fine = jsonw_end(&w) && remember(seen, f, c->columns);
@@ -76,6 +77,8 @@ look(struct req *rq, struct resp *rs, const struct change *c, struct seen *seen)
 		return answer_unexpected(rq);
 	if (!seen->there && c->missing != PROB_NONE)
 		return c->missing;
+	if (gone)
+		return c->gone;
 	/* of "*" all that counts is that there is a row; none ever goes away */
 	seen->any = seen->there && etag_list(&rq->wire, "HTTP_IF_MATCH") != ETAG_TAGS
 		    && etag_list(&rq->wire, "HTTP_IF_NONE_MATCH") != ETAG_TAGS;

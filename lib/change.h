@@ -18,6 +18,8 @@ struct change {
 	answer_shape *shape;
 	unsigned columns;
 	enum prob missing; /* where there is no row; PROB_NONE: the write makes one */
+	enum prob gone; /* where one more column is not 0, whatever the conditions; PROB_NONE: none
+			   is read */
 	/* Begin the writing call, with all its arguments but what was read. */
 	void (*call)(struct req *rq, const void *in);
 };

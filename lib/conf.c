@@ -18,12 +18,13 @@ value_of(const char *name)
 
 /*
  * Whether others than its owner may use the file.  What a container engine
- * mounts below /run/secrets is nobody else's, whatever its mode.
+ * mounts below /run/secrets is nobody else's, whatever its mode; nor are the
+ * credentials that systemd hands to a service.
  */
 static bool
 exposed(const char *path)
 {
-	static const char mounted[] = "/run/secrets/";
+	static const char mounted[] = "/run/secrets/", credentials[] = "/run/credentials/";
 	struct stat st;
 	bool is = false;
 	char *real;
@@ -31,9 +32,26 @@ exposed(const char *path)
 	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077) == 0)
 		return false;
 	if ((real = realpath(path, NULL)) != NULL)
-		is = strncmp(real, mounted, sizeof(mounted) - 1) != 0;
+		is = strncmp(real, mounted, sizeof(mounted) - 1) != 0
+		     && strncmp(real, credentials, sizeof(credentials) - 1) != 0;
 	free(real);
 	return is;
+}
+
+/*
+ * The path of a secret's file, in a buffer of the caller's or as it is: a bare
+ * name is one of systemd's credentials, if there are any.
+ */
+static const char *
+secret_path(const char *path, char *buffer, size_t size)
+{
+	const char *dir = value_of("CREDENTIALS_DIRECTORY");
+	int n;
+
+	if (dir == NULL || strchr(path, '/') != NULL)
+		return path;
+	n = snprintf(buffer, size, "%s/%s", dir, path);
+	return n > 0 && (size_t)n < size ? buffer : path;
 }
 
 /* First line of a file without its end, LF or CRLF, allocated; NULL with errno set. */
@@ -100,7 +118,7 @@ set_choice(const struct conf_row *row, const char *v)
 static int
 set_text(const struct conf_row *row, const char *v, FILE *err)
 {
-	char file[128];
+	char file[128], credential[4096];
 	const char *path = NULL;
 	char *copy = NULL;
 
@@ -113,6 +131,7 @@ set_text(const struct conf_row *row, const char *v, FILE *err)
 		}
 	}
 	if (path != NULL) {
+		path = secret_path(path, credential, sizeof(credential));
 		if (exposed(path)) {
 			fprintf(err,
 			    "%s: %s: others than its owner may read it; run: chmod 600 %s\n", file,
@@ -184,6 +203,49 @@ known(const struct conf_row *rows, size_t n, const char *name, size_t len)
 	return false;
 }
 
+/*
+ * Programs share an environment: what begins with the name of a family of
+ * settings is meant for the programs that know that family.
+ */
+static const char *const families[] = {"ADMIN_", "BACKUP_", "CONSOLE_", "DB_", "LOG_", "MAIL_",
+    "NGINX_", "NOTIFIER_", "POINTS_", "PRUNE_", "ROOMS_", "SMTP_"};
+
+/* Of a family that a program may know in part, what others know. */
+static const char *const elsewhere[] = {"MAIL_DOMAIN", "MAIL_FROM", "MAIL_TO"};
+
+static const char prefix[] = "LOYALTY_";
+#define PREFIX_LEN (sizeof(prefix) - 1)
+
+/* Whether one of the rows is of this family. */
+static bool
+has_family(const struct conf_row *rows, size_t n, const char *family)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strncmp(rows[i].name + PREFIX_LEN, family, strlen(family)) == 0)
+			return true;
+	return false;
+}
+
+/* Whether LOYALTY_name is another program's setting, as far as can be told. */
+static bool
+is_others(const struct conf_row *rows, size_t n, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+		if (strlen(elsewhere[i]) == len && memcmp(name, elsewhere[i], len) == 0)
+			return true;
+	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		size_t own = strlen(families[i]);
+
+		if (len > own && memcmp(name, families[i], own) == 0)
+			return !has_family(rows, n, families[i]);
+	}
+	return false;
+}
+
 int
 conf_load(const struct conf_row *rows, size_t n, FILE *err)
 {
@@ -194,7 +256,8 @@ conf_load(const struct conf_row *rows, size_t n, FILE *err)
 	for (e = environ; *e != NULL; e++) {
 		size_t len = strcspn(*e, "=");
 
-		if (strncmp(*e, "LOYALTY_", 8) == 0 && !known(rows, n, *e, len)) {
+		if (strncmp(*e, prefix, PREFIX_LEN) == 0 && !known(rows, n, *e, len)
+		    && !is_others(rows, n, *e + PREFIX_LEN, len - PREFIX_LEN)) {
 			fprintf(err, "%.*s: no such setting; -h prints all\n", (int)len, *e);
 			rc = -1;
 		}

@@ -6,7 +6,8 @@
 
 enum conf_type {
 	CONF_TEXT,   /* out: char * */
-	CONF_SECRET, /* out: char *; NAME_FILE names a private file: its first line */
+	CONF_SECRET, /* out: char *; NAME_FILE names a private file: its first line.  A bare name: a
+			file in $CREDENTIALS_DIRECTORY, where systemd sets that */
 	CONF_INT,    /* out: int, min to max */
 	CONF_CHOICE, /* out: int, index of the word in choices */
 };
@@ -30,7 +31,9 @@ struct conf_row {
  * Fill the rows' outs from the environment.  Text is allocated;
  * conf_free gives it back.  Every fault (a bad value, a file that can't be
  * read, an unknown variable LOYALTY_*, so that a misspelt one is noticed) is
- * a line to err; -1 if there was any, else 0.
+ * a line to err; -1 if there was any, else 0.  A variable is no fault if its
+ * family (LOYALTY_NGINX_, LOYALTY_SMTP_, ...) has no row: other programs
+ * read it.
  */
 int conf_load(const struct conf_row *rows, size_t n, FILE *err);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <mysql.h>
@@ -13,9 +14,10 @@
 #include "buf.h"
 #include "conf.h"
 #include "db.h"
+#include "db_hosts.h"
 #include "hex.h"
 #include "log.h"
-#include "schema_version.h"
+#include "version.h"
 
 #ifdef MARIADB_PACKAGE_VERSION
 typedef my_bool my_bool_;
@@ -32,11 +34,16 @@ typedef bool my_bool_;
 #define ERR_STATEMENT_TIMEOUT 1969
 #define ERR_CONNECTION_KILLED 1927
 #define ERR_READ_ONLY_MODE 1836
+#define ERR_NOT_IN_CLUSTER 1047 /* Galera: not in the primary component */
 #define ERR_NEED_REPREPARE 1615
 #define ERR_TIMEOUT 1 /* ours: no answer within the deadline */
 
 #define CONNECT_TIMEOUT_S 1
 #define SCHEMA_CHECK_MS 5000 /* how long a program may be wrong about the schema */
+#define WRITER_CHECK_MS 1000 /* of several hosts: the same about which one is written to */
+#define SILENT_S 2	     /* of several hosts: who says nothing for as long is left */
+#define PATIENT_MS 10000     /* a deadline as long is of work that takes its time: not so there */
+#define ROUND_MS 100	     /* pause when none of them was any good: they may be electing */
 #define REFUSE_MS 1000	     /* after a timeout: one probe in this time, all others are refused */
 #define AGAIN_MS 500	     /* with less time left nothing is begun again */
 #define RECOVER_MS 1000 /* to find out what became of a keyed write when the connection broke */
@@ -46,11 +53,12 @@ typedef bool my_bool_;
 #define TRIES 10
 #define FRESH_MS 200 /* a read does not look whether a connection lives that was used just now */
 #define RESULTS_MAX 32
-#define STATEMENTS_MAX 16 /* SELECTs of one program */
-#define PARAMS_MAX 8
+#define STATEMENTS_MAX 48 /* of one program */
+#define PARAMS_MAX 32
+#define OUTS_MAX 16
 #define TEXT_MAX 65536 /* bytes of a field */
 
-/* A column of a SELECT: the field at hand, and its text. */
+/* A column of what is prepared: the field at hand, and its text. */
 struct column {
 	union {
 		long long n;
@@ -61,22 +69,26 @@ struct column {
 	my_bool_ is_null;
 };
 
-/* A SELECT as the server of this connection has prepared it. */
+/* A SELECT or a CALL as the server of this connection has prepared it. */
 struct statement {
-	const char *sql; /* the program's literal: who has the same address is the same */
+	const char *literal; /* the program's: who has the same address is the same */
 	MYSQL_STMT *stmt;
 	unsigned ncolumns;
 	struct column *columns;
 	MYSQL_BIND *binds;
 };
 
-/* An argument of the SELECT at hand: a number, or bytes in db->sql. */
+/* An argument of what is at hand: a number, or bytes in db->values. */
 struct param {
 	enum enum_field_types type; /* LONGLONG, BLOB, STRING, NULL */
 	long long n;
 	size_t at;
 	unsigned long len;
 };
+
+/* A procedure that is called as text, whose results may be read row by row; a SELECT, and a
+ * procedure of one row, that are prepared. */
+enum kind { CALL_TEXT, CALL_STREAM, SELECT, CALL_ROW };
 
 struct db {
 	const struct db_conf *conf;
@@ -86,26 +98,28 @@ struct db {
 	unsigned nresults, at;
 	MYSQL_ROW row;
 	unsigned long *lengths;
-	struct buf sql; /* of a call: its text; of a SELECT: the bytes of its arguments */
-	bool first_arg;
-	const char *select; /* the SELECT at hand, or NULL: a call */
+	enum kind kind;
+	const char *literal; /* what is at hand: a SELECT's text, a procedure's name */
+	struct buf values;   /* the bytes of its arguments */
+	struct buf text;     /* of a call: as it is sent, prepared or not */
 	struct param params[PARAMS_MAX];
-	unsigned nparams;
+	unsigned nparams, nouts; /* nouts more are OUT */
 	struct statement statements[STATEMENTS_MAX];
 	unsigned nstatements;
 	struct statement *rows; /* whose result is at hand, or NULL */
-	char failure[512];	/* what the library says of a SELECT that failed, else "" */
-	int64_t used_ms;	/* when the server answered last */
-	bool sent;		/* by db_send, and the answer not read yet */
-	unsigned send_error;	/* 0, or why sending failed */
+	bool row_read; /* of a procedure that answers with one row: it is in the columns, or was */
+	char failure[512];   /* what the library says of a prepared one that failed, else "" */
+	int64_t used_ms;     /* when the server answered last */
+	bool sent;	     /* by db_send, and the answer not read yet */
+	unsigned send_error; /* 0, or why sending failed */
 	char name[48];
 	char reason[800];
 	int64_t until_ms;	   /* deadline given by db_until, or 0 */
 	int64_t schema_checked_ms; /* 0: not yet on this connection */
-	unsigned host;		   /* which of conf->hosts comes next */
 	bool shut_out;		   /* the last server reached has no such account or database */
-	unsigned at_host;	   /* which one the connection is to */
-	unsigned kill_host;	   /* where a connection was given up in the middle of a call */
+	unsigned at_host;	   /* shared->host when the connection was made */
+	unsigned kill_host;	   /* which of the hosts a connection was given up on, in the
+				    * middle of a call */
 	unsigned long kill_id;	   /* its id there, or 0 */
 	int64_t kill_asked_ms;
 };
@@ -144,22 +158,41 @@ db_library_end(void)
 }
 
 static void
-forget(struct statement *s)
+forget_columns(struct statement *s)
 {
-	unsigned i;
-
-	if (s->stmt != NULL)
-		mysql_stmt_close(s->stmt);
-	for (i = 0; i < s->ncolumns; i++)
-		free(s->columns[i].text);
+	for (; s->ncolumns > 0; s->ncolumns--)
+		free(s->columns[s->ncolumns - 1].text);
 	free(s->columns);
 	free(s->binds);
+	s->columns = NULL;
+	s->binds = NULL;
+}
+
+static void
+forget(struct statement *s)
+{
+	if (s->stmt != NULL)
+		mysql_stmt_close(s->stmt);
+	forget_columns(s);
 	*s = (struct statement){0};
+}
+
+static int
+socket_of(MYSQL *my)
+{
+#ifdef MARIADB_PACKAGE_VERSION
+	return (int)mysql_get_socket(my);
+#else
+	return (int)my->net.fd;
+#endif
 }
 
 static void
 disconnect(struct db *db)
 {
+	/* else the library would read the rest of a result that is given up */
+	if (db->my != NULL && db->kind == CALL_STREAM && db->nresults > 0)
+		shutdown(socket_of(db->my), SHUT_RDWR);
 	db_done(db);
 	if (db->my != NULL)
 		mysql_close(db->my);
@@ -176,7 +209,8 @@ db_free(struct db *db)
 	if (db == NULL)
 		return;
 	disconnect(db);
-	buf_free(&db->sql);
+	buf_free(&db->values);
+	buf_free(&db->text);
 	free(db);
 }
 
@@ -213,111 +247,152 @@ db_until(struct db *db, int64_t at_ms)
 /* ---- the statement ---- */
 
 static void
-begin(struct db *db, const char *name, const char *select)
+begin(struct db *db, const char *name, enum kind kind, const char *literal)
 {
 	if (db->sent)
 		disconnect(db);
 	db_done(db);
 	snprintf(db->name, sizeof(db->name), "%s", name);
-	buf_reset(&db->sql);
-	db->select = select;
-	db->nparams = 0;
+	buf_reset(&db->values);
+	db->kind = kind;
+	db->literal = literal;
+	db->nparams = db->nouts = 0;
 }
 
 void
 db_select_literal(struct db *db, const char *name, const char *sql)
 {
-	begin(db, name, sql);
+	begin(db, name, SELECT, sql);
 }
 
 void
 db_call(struct db *db, const char *procedure)
 {
-	begin(db, procedure, NULL);
-	buf_str(&db->sql, "CALL ");
-	buf_str(&db->sql, procedure);
-	buf_str(&db->sql, "(");
-	db->first_arg = true;
+	begin(db, procedure, CALL_TEXT, procedure);
+}
+
+void
+db_call_stream(struct db *db, const char *procedure)
+{
+	begin(db, procedure, CALL_STREAM, procedure);
+}
+
+void
+db_call_row(struct db *db, const char *procedure)
+{
+	begin(db, procedure, CALL_ROW, procedure);
+}
+
+void
+db_out(struct db *db, unsigned n)
+{
+	db->nouts = n;
 }
 
 static void
-next_arg(struct db *db)
+argument(struct db *db, enum enum_field_types type, long long n, const void *p, size_t len)
 {
-	if (!db->first_arg)
-		buf_str(&db->sql, ",");
-	db->first_arg = false;
-}
-
-/* Note an argument of a SELECT; false: this is a call. */
-static bool
-bind(struct db *db, enum enum_field_types type, long long n, const void *p, size_t len)
-{
-	if (db->select == NULL)
-		return false;
 	if (db->nparams == PARAMS_MAX) {
-		db->sql.failed = true;
-		return true;
+		db->values.failed = true;
+		return;
 	}
 	db->params[db->nparams++] =
-	    (struct param){.type = type, .n = n, .at = db->sql.len, .len = (unsigned long)len};
-	buf_add(&db->sql, p, len);
-	return true;
+	    (struct param){.type = type, .n = n, .at = db->values.len, .len = (unsigned long)len};
+	buf_add(&db->values, p, len);
 }
 
 void
 db_int(struct db *db, long long n)
 {
-	if (bind(db, MYSQL_TYPE_LONGLONG, n, "", 0))
-		return;
-	next_arg(db);
-	buf_int(&db->sql, n);
+	argument(db, MYSQL_TYPE_LONGLONG, n, "", 0);
 }
 
 void
 db_bytes(struct db *db, const void *p, size_t n)
 {
-	if (bind(db, MYSQL_TYPE_BLOB, 0, p, n))
-		return;
-	next_arg(db);
-	buf_str(&db->sql, "X'");
-	if (buf_reserve(&db->sql, 2 * n)) {
-		hex_text(db->sql.p + db->sql.len, p, n);
-		db->sql.len += 2 * n;
-	}
-	buf_str(&db->sql, "'");
+	argument(db, MYSQL_TYPE_BLOB, 0, p, n);
 }
 
 void
 db_utf8(struct db *db, const char *s, size_t n)
 {
-	if (bind(db, MYSQL_TYPE_STRING, 0, s, n))
-		return;
-	next_arg(db);
-	buf_str(&db->sql, "_utf8mb4 ");
-	db->first_arg = true; /* the comma is there */
-	db_bytes(db, s, n);
+	argument(db, MYSQL_TYPE_STRING, 0, s, n);
 }
 
 void
 db_null(struct db *db)
 {
-	if (bind(db, MYSQL_TYPE_NULL, 0, "", 0))
-		return;
-	next_arg(db);
-	buf_str(&db->sql, "NULL");
+	argument(db, MYSQL_TYPE_NULL, 0, "", 0);
+}
+
+static void
+write_hex(struct buf *b, const char *p, size_t n)
+{
+	buf_str(b, "X'");
+	if (buf_reserve(b, 2 * n)) {
+		hex_text(b->p + b->len, (const unsigned char *)p, n);
+		b->len += 2 * n;
+	}
+	buf_str(b, "'");
+}
+
+static void
+write_argument(struct buf *b, const struct param *p, const char *values)
+{
+	if (p->type == MYSQL_TYPE_NULL) {
+		buf_str(b, "NULL");
+	} else if (p->type == MYSQL_TYPE_LONGLONG) {
+		buf_int(b, p->n);
+	} else {
+		buf_str(b, p->type == MYSQL_TYPE_STRING ? "_utf8mb4 " : "");
+		write_hex(b, values + p->at, p->len);
+	}
+}
+
+/* What an OUT parameter of a call as text is given to. */
+static void
+write_variable(struct buf *b, unsigned i)
+{
+	buf_str(b, "@loyalty_out_");
+	buf_int(b, i);
+}
+
+/* Write the call at hand to db->text: with its arguments, or as it is prepared. */
+static void
+write_call(struct db *db, bool prepared)
+{
+	struct buf *b = &db->text;
+	unsigned i;
+
+	buf_reset(b);
+	buf_str(b, "CALL ");
+	buf_str(b, db->literal);
+	for (i = 0; i < db->nparams + db->nouts; i++) {
+		buf_str(b, i == 0 ? "(" : ",");
+		if (prepared)
+			buf_str(b, "?");
+		else if (i < db->nparams)
+			write_argument(b, &db->params[i], db->values.p);
+		else
+			write_variable(b, i - db->nparams);
+	}
+	buf_str(b, i == 0 ? "()" : ")");
+}
+
+/* Write to db->text what reads the OUT parameters of a call as text. */
+static void
+write_outs(struct db *db)
+{
+	unsigned i;
+
+	buf_reset(&db->text);
+	for (i = 0; i < db->nouts; i++) {
+		buf_str(&db->text, i == 0 ? "SELECT " : ",");
+		write_variable(&db->text, i);
+	}
 }
 
 /* ---- the connection ---- */
-
-static int
-socket_of(MYSQL *my)
-{
-#ifdef MARIADB_PACKAGE_VERSION
-	return (int)mysql_get_socket(my);
-#else
-	return (int)my->net.fd;
-#endif
-}
 
 /* Between two calls a server has nothing to say: what can be read is its farewell. */
 static bool
@@ -328,33 +403,14 @@ stale(MYSQL *my)
 	return poll(&p, 1, 0) != 0;
 }
 
-/* Copy host number n of the list (modulo its length) to out; the length of the list. */
-static unsigned
-nth_host(const char *list, unsigned n, char *out, size_t size)
-{
-	unsigned count = 1, i = 0;
-	const char *p;
-	size_t len;
-
-	for (p = list; *p != '\0'; p++)
-		count += *p == ',';
-	for (p = list; i < n % count; i++)
-		p += strcspn(p, ",") + 1;
-	len = strcspn(p, ",");
-	if (len >= size)
-		len = size - 1;
-	memcpy(out, p, len);
-	out[len] = '\0';
-	return count;
-}
-
 void
 db_settings(struct conf_row rows[DB_SETTINGS], struct db_conf *c, const char *account)
 {
 	const struct conf_row table[DB_SETTINGS] = {
 	    {"LOYALTY_DB_HOSTS", CONF_TEXT, 0, 0, NULL, "/run/mysqld/mysqld.sock",
-		"database servers, tried in order: an absolute path is a socket, else host[:port]; "
-		"comma-separated",
+		"database servers, comma-separated; of several the first that takes writes is "
+		"used, "
+		"until it fails; an absolute path is a socket, else host[:port]",
 		&c->hosts},
 	    {"LOYALTY_DB_USER", CONF_TEXT, 0, 0, NULL, account, "database account", &c->user},
 	    {"LOYALTY_DB_PASSWORD", CONF_SECRET, 0, 0, NULL, NULL, "its password", &c->password},
@@ -381,9 +437,8 @@ db_conf_fits(const struct db_conf *c, FILE *err)
 	if (c->tls_ca != NULL || c->tls == DB_TLS_OFF)
 		return true;
 	do {
-		count = nth_host(c->hosts, n++, host, sizeof(host));
-		if (host[0] == '/' || strncmp(host, "127.", 4) == 0
-		    || (strncmp(host, "localhost", 9) == 0 && (host[9] == '\0' || host[9] == ':')))
+		count = db_hosts_nth(c->hosts, n++, host, sizeof(host));
+		if (db_host_is_here(host))
 			continue;
 		fprintf(err,
 		    "LOYALTY_DB_HOSTS: %s would be reached in plain text. Set "
@@ -397,6 +452,9 @@ db_conf_fits(const struct db_conf *c, FILE *err)
 static int
 read_timeout_s(const struct db_conf *c)
 {
+	if (db_hosts_several(c->hosts) && c->deadline_ms >= 1000 * (SILENT_S + 1)
+	    && c->deadline_ms < PATIENT_MS)
+		return SILENT_S;
 	return c->deadline_ms >= 1500 ? (c->deadline_ms - 500) / 1000 : 1;
 }
 
@@ -436,6 +494,9 @@ answers(struct db *db, int64_t until)
 	int64_t left;
 	int n;
 
+	if (db_hosts_several(db->conf->hosts)
+	    && db_now_ms() + read_timeout_s(db->conf) * 1000 < until)
+		until = db_now_ms() + read_timeout_s(db->conf) * 1000;
 	do {
 		left = until - db_now_ms();
 		n = poll(&p, 1, left > 0 ? (int)left : 0);
@@ -491,6 +552,61 @@ tell(struct db *db, const char *sql, int64_t until)
 	return e == 0;
 }
 
+/* Which of the hosts the connection is to. */
+static unsigned
+host_number(const struct db *db)
+{
+	char host[256];
+
+	return db->at_host % db_hosts_nth(db->conf->hosts, 0, host, sizeof(host));
+}
+
+/* Of several hosts this one is no good: all connections of the process go on to the next. */
+static void
+leave(struct db *db, const char *why)
+{
+	unsigned at = db->at_host;
+	char host[256];
+
+	if (!db_hosts_several(db->conf->hosts)
+	    || !atomic_compare_exchange_strong(&db->shared->host, &at, at + 1))
+		return;
+	db_hosts_nth(db->conf->hosts, at, host, sizeof(host));
+	log_line(LOG_WARN, NULL, "db: host %s is left: %s", host, why);
+}
+
+/* Read names and values.  false: no answer. */
+static bool
+ask_server(struct db *db, const char *sql, struct db_server *s, int64_t until)
+{
+	unsigned e = query(db, sql, strlen(sql), until);
+
+	while (e == 0 && db_row(db))
+		db_server_note(s, db_text(db, 0, NULL), db_text(db, 1, NULL));
+	db_done(db);
+	return e == 0;
+}
+
+/* Is what is written here kept?  Of a single host that is not asked. */
+static bool
+is_writer(struct db *db, int64_t until)
+{
+	struct db_server server = {0};
+	const char *why;
+
+	if (!db_hosts_several(db->conf->hosts))
+		return true;
+	if (!ask_server(db, DB_SERVER_VARIABLES, &server, until)
+	    || !ask_server(db, DB_SERVER_STATUS, &server, until)) {
+		snprintf(db->reason, sizeof(db->reason), "it does not say whether it takes writes");
+		return false;
+	}
+	if ((why = db_server_is_no_writer(&server)) == NULL)
+		return true;
+	snprintf(db->reason, sizeof(db->reason), "%s", why);
+	return false;
+}
+
 /*
  * What we gave up may still run and hold locks: end it, on the server where it
  * lives.  On another the same number is somebody else's: what can't be ended
@@ -510,7 +626,7 @@ end_given_up(struct db *db, int64_t until)
 		db->kill_id = 0;
 		return true;
 	}
-	if (db->at_host != db->kill_host)
+	if (host_number(db) != db->kill_host)
 		return true;
 	if (mysql_thread_id(db->my) > db->kill_id) {
 		snprintf(sql, sizeof(sql), "KILL CONNECTION %lu", db->kill_id);
@@ -554,6 +670,14 @@ set_session(struct db *db, int64_t until)
 	return end_given_up(db, until);
 }
 
+static void
+pause_ms(int64_t ms)
+{
+	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
 static bool
 connect_to(struct db *db, char *host, int64_t until)
 {
@@ -573,14 +697,16 @@ connect_to(struct db *db, char *host, int64_t until)
 		return false;
 	}
 	set_options(db->my, c);
+	db->reason[0] = '\0';
 	if (mysql_real_connect(db->my, local ? NULL : host, c->user, c->password, c->name, port,
 		local ? host : NULL, CLIENT_MULTI_RESULTS)
 		!= NULL
-	    && set_session(db, until))
+	    && set_session(db, until) && is_writer(db, until))
 		return true;
 	e = mysql_errno(db->my);
-	snprintf(db->reason, sizeof(db->reason), "%s: %s", host,
-	    error_text(db, e != 0 ? e : ERR_TIMEOUT));
+	if (db->reason[0] == '\0')
+		snprintf(db->reason, sizeof(db->reason), "%s: %s", host,
+		    error_text(db, e != 0 ? e : ERR_TIMEOUT));
 	if (e == ER_ACCESS_DENIED_ERROR || e == ER_DBACCESS_DENIED_ERROR || e == ER_BAD_DB_ERROR) {
 		log_line(LOG_ERROR, NULL, "db: error %u: %s", e, db->reason);
 		/* for anybody's eyes: no account, no address */
@@ -610,6 +736,8 @@ may_try(struct db_shared *c)
 	return atomic_compare_exchange_strong(&c->bad_until_ms, &bad, now + REFUSE_MS);
 }
 
+/* One host is tried once; of several each in turn, round and round while there is time: they may
+ * be electing. */
 static bool
 connect_any(struct db *db, int64_t until)
 {
@@ -618,12 +746,14 @@ connect_any(struct db *db, int64_t until)
 	int64_t start = db_now_ms();
 
 	do {
-		count = nth_host(db->conf->hosts, db->host, host, sizeof(host));
-		db->at_host = db->host % count;
+		db->at_host = atomic_load(&db->shared->host);
+		count = db_hosts_nth(db->conf->hosts, db->at_host, host, sizeof(host));
 		if (connect_to(db, host, until))
 			return true;
-		db->host++;
-	} while (++tried < count && until - db_now_ms() >= CONNECT_TIMEOUT_S * 1000);
+		leave(db, db->reason);
+		if (count > 1 && ++tried % count == 0)
+			pause_ms(ROUND_MS);
+	} while (count > 1 && until - db_now_ms() >= AGAIN_MS);
 	if (db_now_ms() - start >= CONNECT_TIMEOUT_S * 900)
 		atomic_store(&db->shared->bad_until_ms, db_now_ms() + REFUSE_MS);
 	return false;
@@ -637,21 +767,15 @@ gave_up(struct db *db, unsigned e, int64_t sent_ms)
 
 	if (e == ERR_TIMEOUT || now - sent_ms >= (int64_t)read_timeout_s(db->conf) * 900) {
 		db->kill_id = mysql_thread_id(db->my);
-		db->kill_host = db->at_host;
+		db->kill_host = host_number(db);
 		db->kill_asked_ms = now;
 		/* most of a whole deadline: not locks any more, the database hangs */
-		if (now - sent_ms >= db->conf->deadline_ms * 2 / 3)
+		if (db_hosts_several(db->conf->hosts))
+			leave(db, "it does not answer");
+		else if (now - sent_ms >= db->conf->deadline_ms * 2 / 3)
 			atomic_store(&db->shared->bad_until_ms, now + REFUSE_MS);
 	}
 	disconnect(db);
-}
-
-static void
-pause_ms(int64_t ms)
-{
-	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-	nanosleep(&ts, NULL);
 }
 
 /* Between 1 ms and twice as long at every try, so that those who met part. */
@@ -672,19 +796,17 @@ is_replaced(unsigned e)
 	return e == ER_SP_DOES_NOT_EXIST || e == ER_PROCACCESS_DENIED_ERROR;
 }
 
-/* As query, but waits for a procedure that is being replaced. */
-static unsigned
-query_replaced(struct db *db, const char *sql, size_t len, int64_t until)
+/* Was what is called, since start, being replaced, and may it be called again?  It pauses first. */
+static bool
+again(struct db *db, unsigned e, int64_t start, int64_t until)
 {
-	int64_t start = db_now_ms(), now;
-	unsigned e;
+	int64_t now = db_now_ms();
 
-	while (is_replaced(e = query(db, sql, len, until))
-	       && (now = db_now_ms()) - start < REPLACED_MS && until - now >= AGAIN_MS) {
-		db_done(db);
-		back_off(REPLACED_PACE);
-	}
-	return e;
+	if (!is_replaced(e) || now - start >= REPLACED_MS || until - now < AGAIN_MS)
+		return false;
+	db_done(db);
+	back_off(REPLACED_PACE);
+	return true;
 }
 
 /* What a SELECT reads is not there, or not for us. */
@@ -715,20 +837,33 @@ check_schema(struct db *db, int64_t until)
 	long long version;
 	unsigned e;
 
-	if (db->schema_checked_ms != 0 && now - db->schema_checked_ms < SCHEMA_CHECK_MS)
+	if (db->schema_checked_ms != 0
+	    && now - db->schema_checked_ms
+		   < (db_hosts_several(db->conf->hosts) ? WRITER_CHECK_MS : SCHEMA_CHECK_MS))
 		return DB_OK;
-	if ((e = query_replaced(db, sql, sizeof(sql) - 1, until)) != 0) {
+	/* when the connection was made it was one */
+	if (db->schema_checked_ms != 0 && !is_writer(db, until)) {
+		leave(db, db->reason);
+		disconnect(db);
+		return DB_DOWN;
+	}
+	do
+		e = query(db, sql, sizeof(sql) - 1, until);
+	while (again(db, e, now, until));
+	if (e != 0) {
 		snprintf(db->reason, sizeof(db->reason), "schema_version: %s", error_text(db, e));
 		if (is_replaced(e))
 			misses(db, "schema_version", e);
+		else
+			leave(db, db->reason);
 		gave_up(db, e, now);
 		return is_replaced(e) ? DB_VERSION : DB_DOWN;
 	}
-	if (!db_row(db) || db_number(db, 0) != LOYALTY_SCHEMA_VERSION) {
+	if (!db_row(db) || db_number(db, 0) != LOYALTY_COMPATIBILITY) {
 		version = db->row != NULL ? db_number(db, 0) : 0;
 		snprintf(db->reason, sizeof(db->reason),
-		    "the database %s schema version %lld, this program needs %d",
-		    version == 0 ? "is being migrated:" : "has", version, LOYALTY_SCHEMA_VERSION);
+		    "the database %s schema compatibility number %lld, this program needs %d",
+		    version == 0 ? "is being migrated:" : "has", version, LOYALTY_COMPATIBILITY);
 		db_done(db);
 		db->schema_checked_ms = 0;
 		return DB_VERSION;
@@ -747,7 +882,10 @@ ready(struct db *db, int64_t until)
 	int tries;
 
 	for (tries = 0;; tries++) {
-		if (db->my != NULL && (db->select == NULL || db_now_ms() - db->used_ms > FRESH_MS)
+		if (db->my != NULL
+		    && db->at_host != atomic_load_explicit(&db->shared->host, memory_order_relaxed))
+			disconnect(db); /* another thread has found that host no good */
+		if (db->my != NULL && (db->kind != SELECT || db_now_ms() - db->used_ms > FRESH_MS)
 		    && stale(db->my)) {
 			log_line(LOG_INFO, NULL, "db: connection found closed, connecting again");
 			disconnect(db);
@@ -755,61 +893,82 @@ ready(struct db *db, int64_t until)
 		if (db->my == NULL && !connect_any(db, until))
 			return db->shut_out ? DB_VERSION : DB_DOWN;
 		/* once more where the connection was dead, not where it took its time */
-		if ((st = check_schema(db, until)) != DB_DOWN || tries > 0
-		    || db->kill_asked_ms != given_up_ms)
+		if ((st = check_schema(db, until)) != DB_DOWN)
+			return st;
+		if (db_hosts_several(db->conf->hosts)
+			? until - db_now_ms() < AGAIN_MS
+			: tries > 0 || db->kill_asked_ms != given_up_ms)
 			return st;
 	}
 }
 
-/* ---- a SELECT ---- */
+/* ---- what is prepared ---- */
 
-static void
-bind_column(MYSQL_BIND *b, struct column *c, const MYSQL_FIELD *f)
+/* What a column is fetched as: a number, a time, or text of so many bytes at most. */
+static enum enum_field_types
+fetched_as(const MYSQL_FIELD *f, unsigned long *len)
 {
-	b->is_null = &c->is_null;
-	b->length = &c->len;
+	*len = 0;
 	switch (f->type) {
 	case MYSQL_TYPE_TINY:
 	case MYSQL_TYPE_SHORT:
 	case MYSQL_TYPE_INT24:
 	case MYSQL_TYPE_LONG:
 	case MYSQL_TYPE_LONGLONG:
-		b->buffer_type = MYSQL_TYPE_LONGLONG;
-		b->buffer = &c->value.n;
-		c->text = malloc(DIGITS_SIZE);
-		break;
+		return MYSQL_TYPE_LONGLONG;
 	case MYSQL_TYPE_DATETIME:
-		b->buffer_type = MYSQL_TYPE_DATETIME;
-		b->buffer = &c->value.time;
-		c->text = malloc(80);
-		break;
+		return MYSQL_TYPE_DATETIME;
 	default:
-		b->buffer_type = MYSQL_TYPE_STRING;
-		b->buffer_length = f->length < TEXT_MAX ? f->length : TEXT_MAX;
-		b->buffer = c->text = malloc(b->buffer_length + 1);
+		*len = f->length < TEXT_MAX ? f->length : TEXT_MAX;
+		return MYSQL_TYPE_STRING;
 	}
 }
 
-/* Columns of what was prepared.  false: out of memory, or it has none. */
+static bool
+bind_column(MYSQL_BIND *b, struct column *c, const MYSQL_FIELD *f)
+{
+	b->buffer_type = fetched_as(f, &b->buffer_length);
+	b->is_null = &c->is_null;
+	b->length = &c->len;
+	/* as text a number and a time are shorter */
+	c->text = malloc(b->buffer_length + 80);
+	b->buffer = b->buffer_type == MYSQL_TYPE_STRING ? (void *)c->text : (void *)&c->value;
+	return c->text != NULL;
+}
+
+/* Are there buffers for these columns: as many, of the same kinds? */
+static bool
+is_bound(const struct statement *s, MYSQL_RES *of, unsigned n)
+{
+	unsigned long len;
+	unsigned i;
+
+	for (i = 0; i < n && n == s->ncolumns; i++)
+		if (s->binds[i].buffer_type != fetched_as(mysql_fetch_field_direct(of, i), &len)
+		    || s->binds[i].buffer_length != len)
+			return false;
+	return n == s->ncolumns;
+}
+
+/* Bind the columns of what was prepared or executed.  false: out of memory, or it has none. */
 static bool
 bind_columns(struct statement *s)
 {
 	MYSQL_RES *of = mysql_stmt_result_metadata(s->stmt);
 	bool ok = of != NULL;
-	unsigned i, n;
+	unsigned n = ok ? mysql_num_fields(of) : 0;
 
-	if (!ok)
-		return false;
-	n = mysql_num_fields(of);
-	s->columns = calloc(n, sizeof(*s->columns));
-	s->binds = calloc(n, sizeof(*s->binds));
-	ok = s->columns != NULL && s->binds != NULL;
-	for (i = 0; ok && i < n; i++) {
-		bind_column(&s->binds[i], &s->columns[i], mysql_fetch_field_direct(of, i));
-		s->ncolumns = i + 1;
-		ok = s->columns[i].text != NULL;
+	if (ok && !is_bound(s, of, n)) {
+		forget_columns(s);
+		s->columns = calloc(n, sizeof(*s->columns));
+		s->binds = calloc(n, sizeof(*s->binds));
+		ok = s->columns != NULL && s->binds != NULL;
+		for (; ok && s->ncolumns < n; s->ncolumns++)
+			ok = bind_column(&s->binds[s->ncolumns], &s->columns[s->ncolumns],
+			    mysql_fetch_field_direct(of, s->ncolumns));
 	}
-	mysql_free_result(of);
+	if (of != NULL)
+		mysql_free_result(of);
 	return ok && mysql_stmt_bind_result(s->stmt, s->binds) == 0;
 }
 
@@ -821,24 +980,32 @@ failure_of(struct db *db, MYSQL_STMT *stmt)
 	return mysql_stmt_errno(stmt);
 }
 
-/* The statement of the SELECT at hand.  0, or the error's number. */
+/* The statement that is at hand, prepared where it is new to this connection.  0, or the error's
+ * number. */
 static unsigned
 prepare(struct db *db, struct statement **out)
 {
 	struct statement *s = db->statements;
+	bool call = db->kind == CALL_ROW;
 	unsigned e = ER_OUTOFMEMORY;
 
 	for (; s < db->statements + db->nstatements; s++)
-		if (s->sql == db->select) {
+		if (s->literal == db->literal) {
 			*out = s;
 			return 0;
 		}
-	if (db->nstatements == STATEMENTS_MAX || (s->stmt = mysql_stmt_init(db->my)) == NULL)
+	if (call)
+		write_call(db, true);
+	if (db->nstatements == STATEMENTS_MAX || (call && db->text.failed)
+	    || (s->stmt = mysql_stmt_init(db->my)) == NULL)
 		return e;
-	s->sql = db->select;
-	if (mysql_stmt_prepare(s->stmt, s->sql, strlen(s->sql)) != 0) {
+	s->literal = db->literal;
+	if (mysql_stmt_prepare(
+		s->stmt, call ? db->text.p : s->literal, call ? db->text.len : strlen(s->literal))
+	    != 0) {
 		e = failure_of(db, s->stmt);
-	} else if (mysql_stmt_param_count(s->stmt) == db->nparams && bind_columns(s)) {
+	} else if (mysql_stmt_param_count(s->stmt) == db->nparams + db->nouts
+		   && (call || bind_columns(s))) {
 		db->nstatements++;
 		*out = s;
 		return 0;
@@ -852,44 +1019,21 @@ bind_params(struct db *db, MYSQL_BIND *b)
 {
 	unsigned i;
 
-	memset(b, 0, db->nparams * sizeof(*b));
+	memset(b, 0, (db->nparams + db->nouts) * sizeof(*b));
 	for (i = 0; i < db->nparams; i++) {
 		struct param *p = &db->params[i];
 
-		/* to MariaDB's library no buffer is NULL, and before its first byte sql has none */
+		/* to MariaDB's library no buffer is NULL, and before its first byte values has none
+		 */
 		b[i].buffer_type = p->type;
-		b[i].buffer = p->type == MYSQL_TYPE_LONGLONG || db->sql.p == NULL
+		b[i].buffer = p->type == MYSQL_TYPE_LONGLONG || db->values.p == NULL
 				  ? (void *)&p->n
-				  : db->sql.p + p->at;
+				  : db->values.p + p->at;
 		b[i].buffer_length = p->len;
 		b[i].length = &p->len;
 	}
-}
-
-/*
- * Prepare it where it is new to this connection, execute it, fetch the whole
- * answer.  0, or the error's number.  The library waits for the answer as long
- * as the connection's read timeout; who has less time left than that asks first
- * whether the server answers at all.
- */
-static unsigned
-execute(struct db *db, int64_t until)
-{
-	MYSQL_BIND b[PARAMS_MAX];
-	struct statement *s = NULL;
-	unsigned e;
-
-	db->failure[0] = '\0';
-	if (until - db_now_ms() < read_timeout_s(db->conf) * 1000 && !tell(db, "DO 1", until))
-		return ERR_TIMEOUT;
-	if ((e = prepare(db, &s)) != 0)
-		return e;
-	bind_params(db, b);
-	if ((db->nparams > 0 && mysql_stmt_bind_param(s->stmt, b) != 0)
-	    || mysql_stmt_execute(s->stmt) != 0 || mysql_stmt_store_result(s->stmt) != 0)
-		return failure_of(db, s->stmt);
-	db->rows = s;
-	return 0;
+	for (; i < db->nparams + db->nouts; i++)
+		b[i].buffer_type = MYSQL_TYPE_NULL;
 }
 
 /* As the contract has times: RFC 3339, UTC, microseconds. */
@@ -912,18 +1056,16 @@ time_text(char *out, const MYSQL_TIME *t)
 	return sizeof(form) - 1;
 }
 
-static bool
-fetch(struct statement *s)
+/* The row was fetched, with this result: make text of its fields. */
+static void
+read_fields(struct statement *s, int rc)
 {
-	int rc = mysql_stmt_fetch(s->stmt);
 	unsigned i;
 
-	if (rc == MYSQL_NO_DATA)
-		return false;
 	/* Longer than it could be when this was prepared: no row is better than half a field,
 	 * and none of it passes for a row.  The next one is prepared anew. */
 	if (rc != 0)
-		s->sql = NULL;
+		s->literal = NULL;
 	for (i = 0; i < s->ncolumns; i++) {
 		struct column *c = &s->columns[i];
 
@@ -937,7 +1079,76 @@ fetch(struct statement *s)
 		else
 			c->text[c->len] = '\0';
 	}
-	return true;
+}
+
+static bool
+fetch(struct statement *s)
+{
+	int rc = mysql_stmt_fetch(s->stmt);
+
+	if (rc != MYSQL_NO_DATA)
+		read_fields(s, rc);
+	return rc != MYSQL_NO_DATA;
+}
+
+/* Fetch a procedure's one row, its own or its OUT parameters, and what the server says behind it.
+ * 0, or the error's number. */
+static unsigned
+fetch_row(struct db *db, struct statement *s)
+{
+	int rc = MYSQL_NO_DATA;
+
+	if (mysql_stmt_field_count(s->stmt) > 0) {
+		if (!bind_columns(s))
+			return ER_OUTOFMEMORY;
+		if ((rc = mysql_stmt_fetch(s->stmt)) == 1)
+			return failure_of(db, s->stmt);
+		if (rc != MYSQL_NO_DATA) {
+			read_fields(s, rc);
+			mysql_stmt_fetch(s->stmt); /* there is no other */
+		}
+	}
+	db->row_read = rc == MYSQL_NO_DATA;
+	while ((rc = mysql_stmt_next_result(s->stmt)) == 0)
+		;
+	return rc < 0 ? 0 : failure_of(db, s->stmt);
+}
+
+/* The library waits for the answer to what is prepared as long as this; less is left. */
+static bool
+is_hurried(const struct db *db, int64_t until)
+{
+	return until - db_now_ms() < read_timeout_s(db->conf) * 1000;
+}
+
+/*
+ * Execute what is at hand, prepared, and fetch the whole answer.  0, or the
+ * error's number.  *begun: it may have been done.  A read in a hurry asks first
+ * whether the server answers at all.
+ */
+static unsigned
+execute(struct db *db, int64_t until, bool *begun)
+{
+	MYSQL_BIND b[PARAMS_MAX + OUTS_MAX];
+	struct statement *s = NULL;
+	unsigned e;
+
+	*begun = false;
+	db->failure[0] = '\0';
+	if (is_hurried(db, until) && !tell(db, "DO 1", until))
+		return ERR_TIMEOUT;
+	if ((e = prepare(db, &s)) != 0)
+		return e;
+	bind_params(db, b);
+	*begun = true;
+	if ((db->nparams + db->nouts > 0 && mysql_stmt_bind_param(s->stmt, b) != 0)
+	    || mysql_stmt_execute(s->stmt) != 0
+	    || (db->kind == SELECT && mysql_stmt_store_result(s->stmt) != 0))
+		return failure_of(db, s->stmt);
+	if (db->kind == CALL_ROW && (e = fetch_row(db, s)) != 0)
+		return e;
+	db->rows = s;
+	return 0;
 }
 
 /* ---- the call ---- */
@@ -969,28 +1180,69 @@ static bool
 is_down(unsigned e)
 {
 	return e == ER_OPTION_PREVENTS_STATEMENT || e == ERR_READ_ONLY_MODE
-	       || e == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION || e == ERR_REPLICATION_HOOK
-	       || e == ERR_DISK_FULL || e == ER_RECORD_FILE_FULL || e == ER_OUT_OF_RESOURCES
-	       || e == ER_CON_COUNT_ERROR || e == ER_OUTOFMEMORY || e == ER_ERROR_ON_WRITE
-	       || e == ER_GET_ERRNO;
+	       || e == ERR_NOT_IN_CLUSTER || e == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION
+	       || e == ERR_REPLICATION_HOOK || e == ERR_DISK_FULL || e == ER_RECORD_FILE_FULL
+	       || e == ER_OUT_OF_RESOURCES || e == ER_CON_COUNT_ERROR || e == ER_OUTOFMEMORY
+	       || e == ER_ERROR_ON_WRITE || e == ER_GET_ERRNO;
 }
 
-/* The answer to the call at hand, which may be on its way already.  0, or the error's number. */
+/* Begin with the result that is there, if it has rows.  0, or the error's number. */
 static unsigned
-answer(struct db *db, int64_t until)
+use_result(struct db *db)
+{
+	if ((db->results[0] = mysql_use_result(db->my)) == NULL)
+		return mysql_errno(db->my);
+	db->nresults = 1;
+	return 0;
+}
+
+/* Send the call at hand as text, and fetch the whole answer, of a stream its beginning.  0, or the
+ * error's number. */
+static unsigned
+execute_text(struct db *db, int64_t until)
 {
 	unsigned e;
 
-	if (db->select != NULL)
-		return execute(db, until);
+	write_call(db, false);
+	if (db->text.failed)
+		return ER_OUTOFMEMORY;
+	if (db->kind != CALL_STREAM) {
+		e = query(db, db->text.p, db->text.len, until);
+		if (e != 0 || db->nouts == 0 || db->nresults > 0)
+			return e;
+		write_outs(db);
+		return db->text.failed ? ER_OUTOFMEMORY
+				       : query(db, db->text.p, db->text.len, until);
+	}
+	db->failure[0] = '\0';
+	if (mysql_send_query(db->my, db->text.p, db->text.len) != 0)
+		return mysql_errno(db->my);
+	if (!answers(db, until))
+		return ERR_TIMEOUT;
+	return mysql_read_query_result(db->my) != 0 ? mysql_errno(db->my) : use_result(db);
+}
+
+/* The answer to what is at hand, which may be on its way already.  0, or the error's number.
+ * *begun: it may have been done. */
+static unsigned
+answer(struct db *db, int64_t until, bool *begun)
+{
+	int64_t start = db_now_ms();
+	unsigned e;
+
+	*begun = true;
 	if (db->sent) {
 		db->sent = false;
 		e = db->send_error != 0 ? db->send_error : receive(db, until);
-		if (!is_replaced(e))
+		if (!again(db, e, start, until))
 			return e;
-		db_done(db);
 	}
-	return query_replaced(db, db->sql.p, db->sql.len, until);
+	do
+		e = db->kind == SELECT || (db->kind == CALL_ROW && !is_hurried(db, until))
+			? execute(db, until, begun)
+			: execute_text(db, until);
+	while (again(db, e, start, until));
+	return e;
 }
 
 /*
@@ -1008,7 +1260,7 @@ refused(struct db *db, unsigned e, int64_t until)
 		return DB_VERSION;
 	disconnect(db);
 	memcpy(db->reason, reason, sizeof(reason));
-	if (!is_replaced(e) && !(db->select != NULL && is_missing(e)))
+	if (!is_replaced(e) && !(db->kind == SELECT && is_missing(e)))
 		return DB_FAILED;
 	misses(db, db->name, e);
 	return DB_VERSION;
@@ -1024,6 +1276,7 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 	enum db_status st;
 	int64_t sent;
 	unsigned e;
+	bool begun;
 	int attempt;
 
 	if (!db->sent && !may_try(db->shared)) {
@@ -1040,7 +1293,7 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 		if (st != DB_OK)
 			return st;
 		sent = db_now_ms();
-		e = answer(db, until);
+		e = answer(db, until, &begun);
 		db->used_ms = db_now_ms();
 		if (e == 0)
 			return DB_OK;
@@ -1049,7 +1302,10 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 		db_done(db);
 		if (is_lost(e)) {
 			gave_up(db, e, sent);
-			if (!*in_doubt && until > db_now_ms() + RECOVER_MS)
+			if (!begun)
+				continue;
+			if (!*in_doubt && until > db_now_ms() + RECOVER_MS
+			    && !db_hosts_several(db->conf->hosts))
 				until = db_now_ms() + RECOVER_MS;
 			*in_doubt = true;
 			if (mode == DB_ONCE)
@@ -1065,9 +1321,10 @@ call(struct db *db, enum db_mode mode, const char *request_id, int64_t until, bo
 				return DB_DOWN;
 			back_off(attempt);
 		} else if (is_down(e)) {
+			leave(db, db->reason);
 			disconnect(db);
-			db->host++;
-			return DB_DOWN;
+			if (!db_hosts_several(db->conf->hosts) || until - db_now_ms() < AGAIN_MS)
+				return DB_DOWN;
 		} else {
 			return refused(db, e, until);
 		}
@@ -1086,14 +1343,14 @@ db_send(struct db *db)
 {
 	int64_t until = deadline(db);
 
-	buf_str(&db->sql, ")");
+	write_call(db, false);
 	/* what is not fine now, db_receive meets again and tells */
-	if (db->sql.failed || db_now_ms() >= until || !may_try(db->shared)
+	if (db->values.failed || db->text.failed || db_now_ms() >= until || !may_try(db->shared)
 	    || ready(db, until) != DB_OK)
 		return;
 	db->sent = true;
 	db->send_error =
-	    mysql_send_query(db->my, db->sql.p, db->sql.len) != 0 ? mysql_errno(db->my) : 0;
+	    mysql_send_query(db->my, db->text.p, db->text.len) != 0 ? mysql_errno(db->my) : 0;
 }
 
 enum db_status
@@ -1103,7 +1360,7 @@ db_receive(struct db *db, enum db_mode mode, const char *request_id)
 	bool in_doubt = false;
 	enum db_status st;
 
-	if (db->sql.failed) {
+	if (db->values.failed) {
 		snprintf(db->reason, sizeof(db->reason), "out of memory");
 		return DB_FAILED;
 	}
@@ -1118,8 +1375,6 @@ db_receive(struct db *db, enum db_mode mode, const char *request_id)
 enum db_status
 db_exec(struct db *db, enum db_mode mode, const char *request_id)
 {
-	if (db->select == NULL)
-		buf_str(&db->sql, ")");
 	return db_receive(db, mode, request_id);
 }
 
@@ -1130,8 +1385,10 @@ db_row(struct db *db)
 {
 	MYSQL_RES *r = db->at < db->nresults ? db->results[db->at] : NULL;
 
-	if (db->rows != NULL)
+	if (db->rows != NULL && db->kind == SELECT)
 		return fetch(db->rows);
+	if (db->rows != NULL)
+		return db->row_read ? false : (db->row_read = true);
 	if (r == NULL || (db->row = mysql_fetch_row(r)) == NULL)
 		return false;
 	db->lengths = mysql_fetch_lengths(r);
@@ -1142,9 +1399,20 @@ bool
 db_next_result(struct db *db)
 {
 	db->row = NULL;
+	if (db->kind == CALL_STREAM) {
+		db_done(db);
+		return db_is_whole(db) && mysql_next_result(db->my) == 0 && use_result(db) == 0
+		       && db->nresults > 0;
+	}
 	if (db->at < db->nresults)
 		db->at++;
 	return db->at < db->nresults;
+}
+
+bool
+db_is_whole(const struct db *db)
+{
+	return db->my != NULL && mysql_errno(db->my) == 0;
 }
 
 const char *
@@ -1188,7 +1456,7 @@ db_done(struct db *db)
 		mysql_free_result(db->results[--db->nresults]);
 	db->at = 0;
 	db->row = NULL;
-	if (db->rows != NULL)
+	if (db->rows != NULL && db->kind == SELECT)
 		mysql_stmt_free_result(db->rows->stmt);
 	db->rows = NULL;
 }

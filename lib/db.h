@@ -19,14 +19,17 @@
  *	db_done(db);
  *
  * The connection is made when it is first needed and made again when it was
- * lost.  A SELECT is prepared once on each; its values travel in the binary
- * protocol.  Those of a call travel as hexadecimal literals or numbers.  So there
+ * lost.  What is prepared is so once on each; its values travel in the binary
+ * protocol, those of other calls as hexadecimal literals or numbers.  So there
  * is nothing to escape.
  */
 struct db;
 
 /* Where and who.  hosts: comma-separated, each an absolute path (a socket) or
- * host[:port]; tried in order, the next after a failure.  Strings are not
+ * host[:port].  Of several the first is used that may be written to (db_hosts.h),
+ * by all connections of the process, for reads, too, so that everybody sees his
+ * own writes; it is left, for the next, when it does not answer, cannot be
+ * reached or takes no writes, and nobody goes back by himself.  Strings are not
  * copied and must outlive every db made of it. */
 struct db_conf {
 	const char *hosts, *user, *password, *name, *tls_ca;
@@ -38,6 +41,7 @@ struct db_conf {
 struct db_shared {
 	_Atomic long long retries;    /* transactions retried after a collision */
 	_Atomic int64_t bad_until_ms; /* while it lies ahead the database is not asked */
+	_Atomic unsigned host; /* which of the hosts is used; one more each time that one is left */
 };
 
 /* The settings LOYALTY_DB_…, which fill a db_conf but for its deadline. */
@@ -52,7 +56,8 @@ enum db_mode {
 
 enum db_status {
 	DB_OK,
-	DB_DOWN,    /* no connection, overloaded or read-only: nothing was done */
+	DB_DOWN, /* no connection, overloaded or read-only, of several hosts each: nothing was done
+		  */
 	DB_UNKNOWN, /* the connection was lost after sending: done or not, nobody knows */
 	DB_VERSION, /* the schema, or what this account may do there, is not what this program was
 		     * built for: nothing was done; the reason may be told to anybody */
@@ -85,11 +90,26 @@ const struct db_conf *db_conf_of(const struct db *db);
 void db_thread_begin(void);
 void db_thread_end(void);
 
-/* Begin a call.  Arguments follow in the procedure's order. */
+/* Begin a call.  Arguments follow in the procedure's order, 32 at most. */
 void db_call(struct db *db, const char *procedure);
+/* The same, prepared, for a procedure that is called often and answers with one row or none.
+ * procedure: a literal in the program's text. */
+void db_call_row(struct db *db, const char *procedure);
+/* Such a procedure has n more parameters, OUT, behind those that are given: they are the row,
+ * unless it answers with one. */
+void db_out(struct db *db, unsigned n);
+/*
+ * The same, for results of any size: db_exec comes back with the first, and
+ * rows are read from the server as db_row and db_next_result ask for them.
+ * Where the connection breaks or the procedure fails meanwhile they end early,
+ * which db_is_whole tells.  For a db of its own: its deadline_ms is how long
+ * the server may be silent between two rows.
+ */
+void db_call_stream(struct db *db, const char *procedure);
+bool db_is_whole(const struct db *db);
 /*
  * Begin a read: one SELECT, a literal in the program's text, which changes and
- * locks nothing.  Arguments follow in the order of its question marks, eight at
+ * locks nothing.  Arguments follow in the order of its question marks, 32 at
  * most.  name: for reasons and the log.
  */
 #define db_select(db, name, sql) db_select_literal(db, #name, "" sql "")
@@ -131,7 +151,7 @@ bool db_next_result(struct db *db);
 
 /* Fields of the row at hand, from column 0: bytes that stay until db_done or
  * the next db_row and are followed by a NUL; NULL for NULL.  A number is text in
- * decimal; so is a DATETIME of a SELECT, as RFC 3339 has it, UTC. */
+ * decimal; so is a DATETIME of what is prepared, as RFC 3339 has it, UTC. */
 const char *db_text(const struct db *db, unsigned col, size_t *len);
 long long db_number(const struct db *db, unsigned col); /* 0 for NULL */
 

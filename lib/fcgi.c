@@ -100,9 +100,20 @@ read_body(FCGX_Request *r, char *body, size_t max)
 	return n == 0 || FCGX_GetStr(body, (int)n, r->in) == n ? n : -1;
 }
 
+bool
+fcgi_send(struct fcgi_out *out)
+{
+	int n = FCGX_PutStr(out->buf.p, (int)out->buf.len, out->request->out);
+	bool ok = n == (int)out->buf.len && FCGX_FFlush(out->request->out) == 0;
+
+	buf_reset(&out->buf);
+	return ok;
+}
+
 /* Serve the request that waits on fd; the connection, or -1 if it is closed. */
 static int
-serve_one(const struct fcgi *f, FCGX_Request *r, int fd, void *context, char *body, struct buf *out)
+serve_one(
+    const struct fcgi *f, FCGX_Request *r, int fd, void *context, char *body, struct fcgi_out *out)
 {
 	long n;
 
@@ -120,9 +131,16 @@ serve_one(const struct fcgi *f, FCGX_Request *r, int fd, void *context, char *bo
 		return -1;
 	}
 	n = read_body(r, body, f->body_max);
-	buf_reset(out);
+	buf_reset(&out->buf);
+	out->cut = false;
+	out->request = r;
 	f->serve(context, r->envp, n >= 0 ? body : NULL, n >= 0 ? (size_t)n : 0, out);
-	FCGX_PutStr(out->p, (int)out->len, r->out);
+	if (out->cut) {
+		FCGX_Free(r, 1);
+		r->ipcFd = -1;
+		return -1;
+	}
+	FCGX_PutStr(out->buf.p, (int)out->buf.len, r->out);
 	FCGX_Finish_r(r);
 	fd = r->ipcFd;
 	r->ipcFd = -1;
@@ -130,7 +148,7 @@ serve_one(const struct fcgi *f, FCGX_Request *r, int fd, void *context, char *bo
 }
 
 static void
-work(struct pool *p, void *context, FCGX_Request *r, char *body, struct buf *out)
+work(struct pool *p, void *context, FCGX_Request *r, char *body, struct fcgi_out *out)
 {
 	struct epoll_event ev;
 	int fd, n;
@@ -163,7 +181,7 @@ worker_main(void *arg)
 {
 	struct worker *w = arg;
 	const struct fcgi *f = w->pool->f;
-	struct buf out = {0};
+	struct fcgi_out out = {.cut = false};
 	FCGX_Request r;
 	char *body = malloc(f->body_max + 1);
 	void *context = f->thread_begin(f->arg);
@@ -180,7 +198,7 @@ worker_main(void *arg)
 	}
 	if (context != NULL)
 		f->thread_end(context);
-	buf_free(&out);
+	buf_free(&out.buf);
 	free(body);
 	return NULL;
 }

@@ -4,7 +4,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct buf;
+#include "buf.h"
+
+/* An answer.  What serve appends to buf is sent when it returns. */
+struct fcgi_out {
+	struct buf buf;
+	bool cut; /* close the connection: the web server shall know that this is not the whole */
+	struct FCGX_Request *request;
+};
+
+/* Of an answer that is too large for memory: send what buf has, and empty it.  false: nobody takes
+ * it any more. */
+bool fcgi_send(struct fcgi_out *out);
 
 /*
  * FastCGI 1.0 on a listening socket, several threads, one epoll set: idle
@@ -24,7 +35,7 @@ struct fcgi {
 	void *(*thread_begin)(void *arg); /* the thread's context, or NULL: fail */
 	void (*thread_end)(void *context);
 	void (*serve)(
-	    void *context, char **env, const char *body, size_t body_len, struct buf *out);
+	    void *context, char **env, const char *body, size_t body_len, struct fcgi_out *out);
 	void (*tick)(void *arg); /* every tick_ms, in the thread of fcgi_run; or NULL */
 	int tick_ms;
 	void *arg;

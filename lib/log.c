@@ -168,7 +168,7 @@ put(char *line, size_t len)
 static size_t
 begin_line(char *line, size_t size, enum log_level level, const char *request_id)
 {
-	static const char *const name[] = {"error", "warn", "info", "debug"};
+	static const char *const name[] = {"error", "warn", "info", "debug", "info"};
 	struct timespec ts;
 	struct tm tm;
 	size_t len;
@@ -224,7 +224,7 @@ log_line(enum log_level level, const char *request_id, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (level > log_most)
+	if (level > log_most && level != LOG_ALWAYS)
 		return;
 	len = start = begin_line(line, LINE_MAX_BYTES, level, request_id);
 	va_start(ap, fmt);

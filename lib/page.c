@@ -10,9 +10,15 @@
 #include "resp.h"
 #include "shape.h"
 
+/*
+ * A cursor's bytes: the id; in another order than that of the ids a count of
+ * zeros, the mark (8 bytes, big end first), the key and so many zeros, 0 to 2,
+ * as make the whole a multiple of three; the check.
+ */
 #define CHECK 8
-#define CURSOR_BYTES (16 + CHECK)
-#define CURSOR_TEXT (CURSOR_BYTES / 3 * 4)
+#define PLAIN (16 + CHECK)
+#define ORDERED (16 + 1 + 8 + CHECK) /* and key and zeros */
+#define CURSOR_BYTES (ORDERED + sizeof(((struct page_order *)0)->key))
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -24,7 +30,7 @@ is_filter(const struct query_value *q)
 
 /* Over path, filters (by name, as read_query sorts them) and position. */
 static void
-check_of(const struct req *rq, const unsigned char id[16], uint8_t out[CHECK])
+check_of(const struct req *rq, const uint8_t *at, size_t n, uint8_t out[CHECK])
 {
 	struct buf b = {0};
 	uint8_t h[HASH_SIZE] = {0};
@@ -37,20 +43,21 @@ check_of(const struct req *rq, const unsigned char id[16], uint8_t out[CHECK])
 		buf_add(&b, rq->query.v[i].name, strlen(rq->query.v[i].name) + 1);
 		buf_add(&b, rq->query.v[i].value, rq->query.v[i].len + 1);
 	}
-	buf_add(&b, id, 16);
+	buf_add(&b, at, n);
 	hash_sha256(h, b.p, b.len);
 	memcpy(out, h, CHECK);
 	buf_free(&b);
 }
 
-static bool
+/* The number of bytes, or 0. */
+static size_t
 decode(const char *s, size_t len, uint8_t out[CURSOR_BYTES])
 {
 	size_t i;
 
-	if (len != CURSOR_TEXT)
-		return false;
-	for (i = 0; i < CURSOR_TEXT; i += 4) {
+	if (len % 4 != 0 || len / 4 * 3 > CURSOR_BYTES)
+		return 0;
+	for (i = 0; i < len; i += 4) {
 		uint32_t v = 0;
 		int k;
 
@@ -58,30 +65,49 @@ decode(const char *s, size_t len, uint8_t out[CURSOR_BYTES])
 			const char *at = memchr(base64url, s[i + (size_t)k], 64);
 
 			if (at == NULL)
-				return false;
+				return 0;
 			v = v << 6 | (uint32_t)(at - base64url);
 		}
 		*out++ = (uint8_t)(v >> 16);
 		*out++ = (uint8_t)(v >> 8);
 		*out++ = (uint8_t)v;
 	}
-	return true;
+	return len / 4 * 3;
 }
 
 static void
-encode(char out[CURSOR_TEXT + 1], const uint8_t in[CURSOR_BYTES])
+encode(struct buf *b, const uint8_t *in, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < CURSOR_BYTES; i += 3) {
+	for (i = 0; i < n; i += 3) {
 		uint32_t v = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
+		char four[] = {base64url[v >> 18], base64url[v >> 12 & 63], base64url[v >> 6 & 63],
+		    base64url[v & 63]};
 
-		*out++ = base64url[v >> 18];
-		*out++ = base64url[v >> 12 & 63];
-		*out++ = base64url[v >> 6 & 63];
-		*out++ = base64url[v & 63];
+		buf_add(b, four, sizeof(four));
 	}
-	*out = '\0';
+}
+
+/* The position that a cursor's bytes tell; false: they are not of that form. */
+static bool
+position(struct page *page, const uint8_t *raw, size_t n)
+{
+	unsigned long long mark = 0;
+	size_t i;
+
+	if (n != PLAIN && (n < ORDERED || raw[16] > 2 || n < ORDERED + (size_t)raw[16]))
+		return false;
+	memcpy(page->id, raw, 16);
+	page->first = false;
+	if (n == PLAIN)
+		return true;
+	for (i = 17; i < 25; i++)
+		mark = mark << 8 | raw[i];
+	page->order.mark = (long long)(mark & INT64_MAX);
+	page->order.len = n - ORDERED - raw[16];
+	memcpy(page->order.key, raw + 25, page->order.len);
+	return true;
 }
 
 void
@@ -89,7 +115,7 @@ page_read(struct req *rq, struct page *page)
 {
 	const char *limit = query_get(&rq->query, "limit", NULL), *cursor;
 	uint8_t raw[CURSOR_BYTES], check[CHECK];
-	size_t len;
+	size_t len, n;
 
 	*page = (struct page){.limit = PAGE_DEFAULT, .first = true};
 	if (limit != NULL) {
@@ -103,13 +129,10 @@ page_read(struct req *rq, struct page *page)
 	}
 	if ((cursor = query_get(&rq->query, "cursor", &len)) == NULL)
 		return;
-	if (decode(cursor, len, raw)) {
-		check_of(rq, raw, check);
-		if (memcmp(check, raw + 16, CHECK) == 0) {
-			page->first = false;
-			memcpy(page->id, raw, 16);
+	if ((n = decode(cursor, len, raw)) >= PLAIN) {
+		check_of(rq, raw, n - CHECK, check);
+		if (memcmp(check, raw + n - CHECK, CHECK) == 0 && position(page, raw, n))
 			return;
-		}
 	}
 	faults_add(
 	    &rq->faults, FAULT_QUERY, "cursor", "is not a cursor of this list with these filters");
@@ -132,17 +155,22 @@ add_encoded(struct buf *b, const char *s, size_t len)
 }
 
 void
-page_next(
-    const struct req *rq, struct resp *rs, const struct page *page, const unsigned char last[16])
+page_next(const struct req *rq, struct resp *rs, const struct page *page,
+    const unsigned char last[16], const struct page_order *order)
 {
-	uint8_t raw[CURSOR_BYTES];
-	char cursor[CURSOR_TEXT + 1];
+	uint8_t raw[CURSOR_BYTES] = {0};
 	struct buf *b = &rs->head;
-	size_t i;
+	size_t n = 16, i;
 
 	memcpy(raw, last, 16);
-	check_of(rq, last, raw + 16);
-	encode(cursor, raw);
+	if (order != NULL) {
+		raw[n++] = (uint8_t)((3 - order->len % 3) % 3);
+		for (i = 0; i < 8; i++)
+			raw[n++] = (uint8_t)(order->mark >> (56 - 8 * i));
+		memcpy(raw + n, order->key, order->len);
+		n += order->len + raw[16];
+	}
+	check_of(rq, raw, n, raw + n);
 	buf_str(b, "Link: <");
 	buf_str(b, rq->wire.path);
 	buf_str(b, "?");
@@ -157,7 +185,7 @@ page_next(
 	buf_str(b, "limit=");
 	buf_int(b, page->limit);
 	buf_str(b, "&cursor=");
-	buf_str(b, cursor);
+	encode(b, raw, n + CHECK);
 	buf_str(b, ">; rel=\"next\"\r\n");
 }
 

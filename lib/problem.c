@@ -32,6 +32,8 @@ static const struct problem problems[] = {
     [PROB_BALANCE_LIMIT] = {"balance-limit", 409, "Balance limit",
 	"The balance would exceed 9007199254740991 points."},
     [PROB_ROOM_EXISTS] = {"room-exists", 409, "Room exists", "A room with this id already exists."},
+    [PROB_USER_HAS_RESERVATIONS] = {"user-has-reservations", 409, "User has reservations",
+	"The user has reservations that are RESERVED. Release or cancel them first."},
     [PROB_PRECONDITION_FAILED] = {"precondition-failed", 412, "Precondition failed",
 	"The resource is not in the state that If-Match or If-None-Match asks for. Read it again "
 	"before you change it."},
@@ -81,6 +83,8 @@ static const struct refusal refusals[] = {
     {"balance-limit-refund", PROB_BALANCE_LIMIT, NULL,
 	"The refund would lift the balance over 9007199254740991 points."},
     {"room-exists", PROB_ROOM_EXISTS, NULL, NULL},
+    {"user-has-reservations", PROB_USER_HAS_RESERVATIONS, NULL,
+	"Reservations of the user that are RESERVED: %n. Release or cancel them first."},
     {"precondition-failed", PROB_PRECONDITION_FAILED, NULL, NULL},
     {"idempotency-key-reused", PROB_IDEMPOTENCY_KEY_REUSED, NULL, NULL},
 };

@@ -1,3 +1,4 @@
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -5,6 +6,7 @@
 #include "faults.h"
 #include "query.h"
 #include "text.h"
+#include "uuid.h"
 
 const char *
 query_get(const struct query *q, const char *name, size_t *len)
@@ -114,4 +116,55 @@ query_read(struct query *q, const char *raw, const char *names, const struct cal
 	}
 	/* one order for all, so that a cursor fits however the client sorts them */
 	qsort(q->v, q->n, sizeof(q->v[0]), by_name);
+}
+
+/* Split them.  How many; more than QUERY_IDS: too many, or one is no UUID. */
+static size_t
+read_ids(const char *s, size_t len, unsigned char *out)
+{
+	const char *end = s + len, *comma;
+	struct uuid id;
+	size_t n;
+
+	for (n = 0; n < QUERY_IDS; n++, s = comma + 1) {
+		if ((comma = memchr(s, ',', (size_t)(end - s))) == NULL)
+			comma = end;
+		if (!uuid_parse(&id, s, (size_t)(comma - s)))
+			break;
+		memcpy(out + n * 16, id.b, 16);
+		if (comma == end)
+			return n + 1;
+	}
+	return QUERY_IDS + 1;
+}
+
+static bool
+has_twice(const unsigned char *ids, size_t n)
+{
+	size_t i, k;
+
+	for (i = 1; i < n; i++)
+		for (k = 0; k < i; k++)
+			if (memcmp(ids + i * 16, ids + k * 16, 16) == 0)
+				return true;
+	return false;
+}
+
+size_t
+query_ids(const struct query *q, struct faults *faults, unsigned char out[QUERY_IDS * 16])
+{
+	const char *s;
+	size_t len = 0, i, n;
+
+	s = query_get(q, "ids", &len);
+	n = read_ids(s, len, out);
+	if (n > QUERY_IDS)
+		faults_add(faults, FAULT_QUERY, "ids", "must be 1 to %d UUIDs, separated by commas",
+		    QUERY_IDS);
+	else if (has_twice(out, n))
+		faults_add(faults, FAULT_QUERY, "ids", "has an id twice");
+	for (i = 0; i < q->n; i++)
+		if (strcmp(q->v[i].name, "ids") != 0)
+			faults_add(faults, FAULT_QUERY, q->v[i].name, "must not stand beside ids");
+	return faults->n > 0 ? 0 : n;
 }

@@ -18,7 +18,7 @@ struct query_value {
 struct query {
 	size_t n;
 	struct query_value v[QUERY_MAX];
-	char store[2048];
+	char store[8192]; /* a cursor may hold a folded name; QUERY_IDS ids take less */
 };
 
 /* Split, decode and check a raw query against the names that the route knows, separated by spaces.
@@ -28,5 +28,14 @@ void query_read(struct query *q, const char *raw, const char *names, const struc
 
 /* Decoded value of a parameter, or NULL: not given. */
 const char *query_get(const struct query *q, const char *name, size_t *len);
+
+#define QUERY_IDS 100
+
+/*
+ * The parameter ids, which was given: 1 to QUERY_IDS UUIDs with commas between
+ * them, each once and no other parameter beside it.  To out, in their order,
+ * 16 bytes each; returns how many, or 0 with all faults noted.
+ */
+size_t query_ids(const struct query *q, struct faults *faults, unsigned char out[QUERY_IDS * 16]);
 
 #endif

@@ -16,7 +16,7 @@ resp_reset(struct resp *rs)
 	buf_reset(&rs->head);
 	rs->status = 200;
 	rs->type = "application/json";
-	rs->has_etag = rs->personal = false;
+	rs->has_etag = rs->personal = rs->streamed = rs->begun = false;
 	rs->allow = rs->redirect = NULL;
 }
 
@@ -107,7 +107,7 @@ void
 resp_render(struct resp *rs, const struct wire *wire, struct buf *out)
 {
 	char etag[ETAG_SIZE];
-	bool has_body = rs->body.len > 0;
+	bool has_body = rs->body.len > 0 || rs->streamed;
 
 	if (rs->has_etag && rs->status == 200) {
 		make_etag(rs, etag);
@@ -130,6 +130,8 @@ resp_render(struct resp *rs, const struct wire *wire, struct buf *out)
 		buf_str(out, "Content-Type: ");
 		buf_str(out, rs->type);
 		buf_str(out, "\r\n");
+	}
+	if (has_body && !rs->streamed) {
 		buf_str(out, "Content-Length: ");
 		buf_int(out, (long long)rs->body.len);
 		buf_str(out, "\r\n");
@@ -143,4 +145,19 @@ resp_render(struct resp *rs, const struct wire *wire, struct buf *out)
 	buf_str(out, "\r\n");
 	if (has_body && wire->method != METHOD_HEAD)
 		buf_add(out, rs->body.p, rs->body.len);
+}
+
+bool
+resp_flush(struct resp *rs, const struct wire *wire)
+{
+	rs->streamed = true;
+	if (rs->begun)
+		buf_add(rs->out, rs->body.p, rs->body.len);
+	else
+		resp_render(rs, wire, rs->out);
+	rs->begun = true;
+	if (rs->body.failed || rs->head.failed || rs->out->failed)
+		return false;
+	buf_reset(&rs->body);
+	return rs->send(rs->send_arg);
 }

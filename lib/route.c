@@ -236,7 +236,10 @@ route_dispatch(
 	else
 		pr = handle(routes, n, rq, rs, rq->allow, sizeof(rq->allow));
 	if (pr != PROB_NONE) {
-		resp_problem(rs, &rq->faults, pr, rq->faults.detail, rq->request_id);
+		if (rs->begun)
+			rs->body.failed = true; /* what has begun can't be ended otherwise */
+		else
+			resp_problem(rs, &rq->faults, pr, rq->faults.detail, rq->request_id);
 		if (pr == PROB_INTERNAL)
 			log_line(LOG_ERROR, rq->request_id, "%s %s: internal error",
 			    wire_method_name(rq->wire.method), rq->wire.path);

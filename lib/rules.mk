@@ -2,6 +2,8 @@
 #
 #   SAN=1  address and undefined behaviour sanitizers; objects in build-san/
 #   CI=…   warnings are errors
+# Images are built without it.
+-include $(LIB)/../install.mk
 OUT := build$(if $(SAN),-san)
 CC ?= gcc
 CFLAGS ?= -O2 -g

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -7,13 +8,14 @@
 #include "fcgi.h"
 #include "log.h"
 #include "metrics.h"
-#include "schema_version.h"
+#include "version.h"
 #include "service.h"
 
 #define LISTEN_FD 0
 #define GRACE_MS 8000
 #define TICK_MS 3000	      /* how old the metrics may be */
 #define TICK_DEADLINE_MS 1000 /* short: the end must not wait for it */
+#define OWN_SETTING_SIZE 64   /* LOYALTY_ROOMS_DEADLINE_MS */
 
 struct service {
 	const char *name;
@@ -83,8 +85,14 @@ waited_ms(const struct req *rq)
 	return waited > 0 && waited < 60000 ? waited : 0;
 }
 
+static bool
+send(void *out)
+{
+	return fcgi_send(out);
+}
+
 static void
-serve(void *arg, char **env, const char *body, size_t body_len, struct buf *out)
+serve(void *arg, char **env, const char *body, size_t body_len, struct fcgi_out *out)
 {
 	struct context *c = arg;
 	struct req *rq = &c->rq;
@@ -94,16 +102,24 @@ serve(void *arg, char **env, const char *body, size_t body_len, struct buf *out)
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	req_begin(rq, c->db, env, body, body_len);
 	resp_reset(&c->rs);
+	c->rs.out = &out->buf;
+	c->rs.send = send;
+	c->rs.send_arg = out;
 	left = c->s->db.deadline_ms - waited_ms(rq);
 	db_until(c->db, db_now_ms() + left);
 	route_dispatch(c->s->routes, c->s->nroutes, c->s->name, rq, &c->rs);
-	resp_render(&c->rs, &rq->wire, out);
+	if (c->rs.begun)
+		buf_add(&out->buf, c->rs.body.p, c->rs.body.len);
+	else
+		resp_render(&c->rs, &rq->wire, &out->buf);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	metrics_count(c->s->metrics, rq->route, c->rs.status,
 	    (int64_t)(to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
-	if (out->failed || c->rs.body.failed || c->rs.head.failed) {
-		buf_reset(out);
-		buf_str(out, "Status: 500\r\n\r\n");
+	if (out->buf.failed || c->rs.body.failed || c->rs.head.failed) {
+		buf_reset(&out->buf);
+		if ((out->cut = c->rs.begun))
+			return;
+		buf_str(&out->buf, "Status: 500\r\n\r\n");
 	}
 }
 
@@ -139,8 +155,8 @@ run(struct service *s)
 	s->metrics = metrics_new(s->name, s->routes, s->nroutes);
 	s->tick = db_new(&s->tick_db, NULL);
 	if (s->metrics != NULL && s->tick != NULL) {
-		log_line(LOG_INFO, NULL, "ready: %d threads, schema version %d", s->threads,
-		    LOYALTY_SCHEMA_VERSION);
+		log_line(LOG_INFO, NULL, "ready: %d threads, schema compatibility number %d",
+		    s->threads, LOYALTY_COMPATIBILITY);
 		rc = fcgi_run(&f);
 		tick(s);
 	}
@@ -165,49 +181,74 @@ test(struct service *s)
 	}
 	db_free(db);
 	if (st == DB_OK)
-		printf("%s: configuration and database are fine, schema version %d\n", s->name,
-		    LOYALTY_SCHEMA_VERSION);
+		printf("%s: configuration and database are fine, schema compatibility number %d\n",
+		    s->name, LOYALTY_COMPATIBILITY);
 	return st == DB_OK ? 0 : 1;
 }
 
 static bool
 is_mode(const char *s)
 {
-	return strcmp(s, "-h") == 0 || strcmp(s, "-r") == 0 || strcmp(s, "-t") == 0;
+	return strcmp(s, "-h") == 0 || strcmp(s, "-r") == 0 || strcmp(s, "-t") == 0
+	       || strcmp(s, "-V") == 0;
+}
+
+/* The setting of one program: cgi-rooms's threads are LOYALTY_ROOMS_THREADS. */
+static const char *
+own_setting(char out[OWN_SETTING_SIZE], const char *program, const char *what)
+{
+	char *c;
+
+	snprintf(out, OWN_SETTING_SIZE, "LOYALTY_%s_%s", program + strlen("cgi-"), what);
+	for (c = out; *c != '\0'; c++)
+		*c = (char)toupper((unsigned char)*c);
+	return out;
 }
 
 int
 service_main(int argc, char **argv, const char *name, const char *db_user,
-    const struct route *routes, size_t n)
+    const struct route *routes, size_t n, const struct conf_row *own)
 {
 	struct service s = {.name = name, .routes = routes, .nroutes = n};
-	struct conf_row rows[DB_SETTINGS + 4] = {
-	    [DB_SETTINGS] = {"LOYALTY_THREADS", CONF_INT, 1, 64, NULL, "8",
+	char threads[OWN_SETTING_SIZE], deadline[OWN_SETTING_SIZE], own_socket[OWN_SETTING_SIZE];
+	char processes[OWN_SETTING_SIZE];
+	int started;
+	struct conf_row rows[DB_SETTINGS + 6] = {
+	    [DB_SETTINGS] = {own_setting(threads, name, "THREADS"), CONF_INT, 1, 64, NULL, "8",
 		"requests at a time, each with a database connection", &s.threads},
-	    {"LOYALTY_DEADLINE_MS", CONF_INT, 500, 60000, NULL, "4500",
+	    {own_setting(deadline, name, "DEADLINE_MS"), CONF_INT, 500, 60000, NULL, "4500",
 		"maximum time for a request, queueing included", &s.db.deadline_ms},
-	    {"LOYALTY_SOCKET", CONF_CHOICE, 0, 0, "shared|own", "shared",
+	    {own_setting(own_socket, name, "SOCKET"), CONF_CHOICE, 0, 0, "shared|own", "shared",
 		"own: no other process takes connections from it, so that at the end it is closed",
 		&s.own_socket},
+	    {own_setting(processes, name, "PROCESSES"), CONF_INT, 1, 99, NULL, "1",
+		"processes of it that native/stack starts; threads are the better way", &started},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
 		"minimum log level", &s.log_level},
 	};
-	const size_t nrows = sizeof(rows) / sizeof(rows[0]);
+	const size_t nrows = DB_SETTINGS + 5 + (own != NULL);
 	const char *mode = argc > 1 ? argv[1] : "";
 	int rc;
 
 	db_settings(rows, &s.db, db_user);
+	if (own != NULL)
+		rows[nrows - 1] = *own;
 	if (argc > 2 || (argc == 2 && !is_mode(mode))) {
-		fprintf(stderr, "usage: %s [-h | -r | -t]\n", name);
+		fprintf(stderr, "usage: %s [-h | -r | -t | -V]\n", name);
 		return 2;
+	}
+	if (strcmp(mode, "-V") == 0) {
+		printf("%s %s\n", name, LOYALTY_VERSION);
+		return 0;
 	}
 	if (strcmp(mode, "-r") == 0) {
 		route_print(routes, n, stdout);
 		return 0;
 	}
 	if (strcmp(mode, "-h") == 0) {
-		printf("usage: %s [-h | -r | -t]\nFastCGI on descriptor 0.  -r: routes.  -t: test. "
-		       " Settings, from the environment:\n",
+		printf("usage: %s [-h | -r | -t | -V]\nFastCGI on descriptor 0.  -r: routes.  -t: "
+		       "test.  -V: "
+		       "version.  Settings, from the environment:\n",
 		    name);
 		conf_print(rows, nrows, stdout);
 		return 0;

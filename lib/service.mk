@@ -1,4 +1,4 @@
-# One FastCGI service: PROGRAM from all *.c of its folder, and libloyalty.a.
+# One FastCGI service: PROGRAM, which is cgi-NAME, from all *.c of its folder, and libloyalty.a.
 .DEFAULT_GOAL := all
 LIB := ../lib
 include $(LIB)/rules.mk
@@ -20,6 +20,16 @@ check: all
 	./$(OUT)/$(PROGRAM) -h >/dev/null
 	! LOYALTY_NONSENSE=1 ./$(OUT)/$(PROGRAM) -t 2>/dev/null
 
+# Its systemd units are those of lib/systemd/ under its name.
+name = $(PROGRAM:cgi-%=%)
+install: all
+	$(call put,0755,$(libexec),$(OUT)/$(PROGRAM))
+	$(call put,0644,$(mandir)/man8,$(PROGRAM).8)
+	$(call config,$(name).conf)
+	$(call filled,$(LIB)/systemd/loyalty-service.socket.in,$(unitdir)/loyalty-$(name).socket)
+	$(call filled,$(LIB)/systemd/loyalty-service@.service.in,$(unitdir)/loyalty-$(name)@.service)
+	$(call filled,$(LIB)/systemd/loyalty-service.sysusers.in,$(sysusersdir)/loyalty-$(name).conf)
+
 clean:
 	rm -rf build build-san
-.PHONY: all check clean lib
+.PHONY: all check install clean lib

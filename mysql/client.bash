@@ -1,20 +1,51 @@
-# shellcheck shell=bash disable=SC2034
-# client.bash - sourced by migrate, prune, backup and restore: `client`, in `where` how the account $1 reaches the database, and in
-# `args` that with how answers are to look
+# shellcheck shell=bash disable=SC2034,SC2154
+# client.bash - sourced by migrate, prune, backup, restore and loyalty-erasures
 #
-# Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT with LOYALTY_DB_TLS_CA: set, the connection is
+# about: what they print about themselves.  db_client: `client`, in `where` how the account $1 reaches the database, and in `args`
+# that with how answers are to look.
+#
+# Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT, or else the first server of LOYALTY_DB_HOSTS, as the programs
+# have it, with LOYALTY_DB_TLS_CA: set, the connection is
 # encrypted and the server's certificate and name verified, which each of the two clients wants told in its own way.
 # Without it, LOYALTY_DB_TLS=off allows plain text to another machine.
 
+# Answer -h, --help and -V, in $1, and end; `here` is its folder.  A script's help is the comment on top of it.  The version stands beside this folder, or in it.
+about() {
+	case ${1-} in
+	-h | --help) sed -n '3,/^set /{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[1]}" ;;
+	-V) echo "${0##*/} $(cat "$here/../VERSION" 2>/dev/null || cat "$here/VERSION")" ;;
+	*) return 0 ;;
+	esac
+	exit 0
+}
+
+# The settings of an installed system, where the environment does not have them: the lines NAME=value of these files.
+db_installed() {
+	local file name value
+	for file in /etc/loyalty/{database,administrator,backup,prune}.conf; do
+		[ -r "$file" ] || continue
+		while IFS='=' read -r name value; do
+			[[ $name =~ ^LOYALTY_[A-Z_]+$ && -z ${!name-} ]] || continue
+			[[ $value != \"*\" && $value != \'*\' ]] || value=${value:1:-1}
+			export "$name=$value"
+		done <"$file"
+	done
+	[ -n "${LOYALTY_SECRETS-}" ] || export LOYALTY_SECRETS=/etc/loyalty/secrets
+}
+[[ ${here-} != */share/loyalty/mysql ]] || db_installed
+
 # Print the password in file $1: its first line, without the end, LF or CRLF.  It is its owner's alone, but for what a
-# container engine mounts below /run/secrets.
+# container engine mounts below /run/secrets and systemd below /run/credentials.
 db_password() {
 	[[ -f $1 && -r $1 ]] || { echo "${0##*/}: error: no password file $1" >&2; return 1; }
-	case $(stat -L -c %a "$1"):$(readlink -f "$1") in
-	*00:* | 0:* | *:/run/secrets/*) ;;
-	*) echo "${0##*/}: error: others than its owner may read $1; run: chmod 600 $1" >&2; return 1 ;;
-	esac
-	head -n 1 "$1" | tr -d '\r'
+	local mode line
+	mode=$(stat -L -c %a "$1")
+	[[ $mode = *00 || $mode = 0 || $(readlink -f "$1") = /run/@(secrets|credentials)/* ]] || {
+		echo "${0##*/}: error: others than its owner may read $1; run: chmod 600 $1" >&2
+		return 1
+	}
+	IFS= read -r line <"$1" || :
+	echo "${line//$'\r'/}"
 }
 
 db_client() {
@@ -22,6 +53,15 @@ db_client() {
 	unset MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_PWD MARIADB_HOST MARIADB_TCP_PORT MARIADB_UNIX_PORT
 	export MYSQL_TEST_LOGIN_FILE=/nonexistent
 	client=$(command -v mariadb || command -v mysql) || { echo "${0##*/}: neither the client mariadb nor mysql is here" >&2; exit 1; }
+	if [ -z "${LOYALTY_DB_SOCKET-}${LOYALTY_DB_HOST-}" ]; then
+		case ${LOYALTY_DB_HOSTS-} in
+		/*) LOYALTY_DB_SOCKET=${LOYALTY_DB_HOSTS%%,*} ;;
+		?*)
+			LOYALTY_DB_HOST=${LOYALTY_DB_HOSTS%%,*}
+			[[ $LOYALTY_DB_HOST != *:* ]] || LOYALTY_DB_PORT=${LOYALTY_DB_HOST##*:} LOYALTY_DB_HOST=${LOYALTY_DB_HOST%:*}
+			;;
+		esac
+	fi
 	where=(--no-defaults --user="$1" --default-character-set=utf8mb4)
 	if [ -n "${LOYALTY_DB_SOCKET-}" ]; then
 		where+=(--socket="$LOYALTY_DB_SOCKET")
@@ -44,4 +84,49 @@ db_client() {
 		fi
 	fi
 	args=("${where[@]}" --batch --skip-column-names)
+}
+
+# Print for a sentence which sessions hold locks on these databases, the oldest first, and what to do: "session 7 (root from localhost,
+# transaction open for 300 s) holds: have it commit, or end it with KILL 7".  A server that keeps account of its locks
+# (performance_schema.metadata_locks: MySQL) knows; of another only transactions and statements older than a second are known.
+db_holders() {
+	local among line found=() kills=() word
+	for among in holds "may hold"; do
+		while IFS= read -r line; do
+			found+=("session $line")
+			kills+=("KILL ${line%% *}")
+		done < <(
+			{
+				cat <<'SQL'
+SET SESSION time_zone = 'SYSTEM';
+SELECT CONCAT(p.id, ' (', p.user, ' from ', SUBSTRING_INDEX(p.host, ':', 1), ', ',
+    IF(x.trx_started IS NOT NULL, 'transaction open for ', IF(p.command = 'Sleep', 'idle for ', 'statement running for ')),
+    COALESCE(TIMESTAMPDIFF(SECOND, x.trx_started, NOW()), p.time), ' s)')
+  FROM information_schema.processlist p LEFT JOIN information_schema.innodb_trx x ON x.trx_mysql_thread_id = p.id
+  WHERE p.id <> CONNECTION_ID() AND p.user NOT IN ('system user', 'event_scheduler') AND COALESCE(p.state, '') NOT LIKE 'Waiting for%'
+    AND COALESCE(TIMESTAMPDIFF(SECOND, x.trx_started, NOW()), p.time) >= 1
+SQL
+				if [ "$among" = holds ]; then
+					cat <<'SQL'
+    AND p.id IN (SELECT t.processlist_id FROM performance_schema.metadata_locks l JOIN performance_schema.threads t ON t.thread_id = l.owner_thread_id
+      WHERE l.lock_status = 'GRANTED' AND (l.object_schema IN ('loyalty', 'loyalty_history')
+        OR l.object_type IN ('GLOBAL', 'BACKUP LOCK') AND l.lock_type = 'SHARED'))
+SQL
+				else
+					echo "AND (x.trx_started IS NOT NULL OR p.command NOT IN ('Sleep', 'Daemon', 'Binlog Dump', 'Binlog Dump GTID'))"
+				fi
+				echo "ORDER BY COALESCE(TIMESTAMPDIFF(SECOND, x.trx_started, NOW()), p.time) DESC LIMIT 5;"
+			} | "$client" "${args[@]}" 2>/dev/null
+		)
+		[ "${#found[@]}" = 0 ] || break
+	done
+	case ${#found[@]} in
+	0) printf '%s' "a session holds that the server does not name to this account: look at SHOW PROCESSLIST as its root, and end it" ;;
+	1) printf '%s' "${found[0]} $among: have it commit, or end it with ${kills[0]}" ;;
+	*)
+		[ "$among" != holds ] || among=hold
+		printf -v word '%s, ' "${found[@]}"
+		printf '%s' "${word%, } $among: have them commit, or end them with $(printf '%s; ' "${kills[@]}")"
+		;;
+	esac
 }

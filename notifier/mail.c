@@ -7,16 +7,13 @@
 #include "mail.h"
 #include "text.h"
 
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
-#define BODY_BYTES 900		   /* of a value in one line; RFC 5322 allows 998 for the whole */
-#define HEADER_COLUMNS 76	   /* of a line with encoded words; RFC 2047, 2 */
+#define HEADER_COLUMNS 76 /* of a line with encoded words; RFC 2047, 2 */
 #define QP_COLUMNS 76
-#define LABEL_COLUMNS 15
 #define ATEXT "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
 #define WORD_OPEN "=?UTF-8?Q?"
 #define WORD_CLOSE "?="
 
-/* For short texts of our own making and checked addresses; values go through put_clean. */
+/* For short texts of our own making and checked addresses; values go through mail_clean. */
 __attribute__((format(printf, 2, 3))) static void
 put(struct buf *b, const char *fmt, ...)
 {
@@ -31,32 +28,6 @@ put(struct buf *b, const char *fmt, ...)
 		b->failed = true;
 	else
 		buf_add(b, s, (size_t)n);
-}
-
-/*
- * Append s as sound UTF-8 in which nothing ends a line or turns the reading
- * direction; a reason keeps its line feeds.
- */
-static void
-put_clean(struct buf *b, const char *s, enum text_kind kind)
-{
-	size_t len = strlen(s), n;
-	uint32_t c;
-
-	for (; len > 0; s += n, len -= n) {
-		if ((n = text_char(s, len, &c)) == 0) {
-			n = 1;
-			buf_str(b, REPLACEMENT);
-		} else if (c == '\n' && kind == TEXT_REASON) {
-			buf_str(b, "\n");
-		} else if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029) {
-			buf_str(b, " ");
-		} else if ((c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069)) {
-			buf_str(b, REPLACEMENT);
-		} else {
-			buf_add(b, s, n);
-		}
-	}
 }
 
 /* Whether a clean value can stand in a header line as it is. */
@@ -125,7 +96,7 @@ header_text(struct buf *b, const char *name, const char *value)
 	struct buf v = {0};
 
 	put(b, "%s: ", name);
-	put_clean(&v, value, TEXT_NAME);
+	mail_clean(&v, value, TEXT_NAME);
 	if (header_plain(&v, column))
 		buf_add(b, v.p, v.len);
 	else
@@ -133,6 +104,19 @@ header_text(struct buf *b, const char *name, const char *value)
 	buf_str(b, "\r\n");
 	b->failed |= v.failed;
 	buf_free(&v);
+}
+
+static void
+header_subject(struct buf *b, const struct mail_row *r)
+{
+	struct buf subject = {0};
+
+	mail_subject(&subject, r);
+	buf_add(&subject, "", 1);
+	if (!subject.failed)
+		header_text(b, "Subject", subject.p);
+	b->failed |= subject.failed;
+	buf_free(&subject);
 }
 
 /* The words of a name that need no quotes (RFC 5322, 3.2.3), one blank between them. */
@@ -159,7 +143,7 @@ put_mailbox(struct buf *b, size_t column, const char *name, const char *mailbox)
 		put(b, "%s", mailbox);
 		return;
 	}
-	put_clean(&v, name, TEXT_NAME);
+	mail_clean(&v, name, TEXT_NAME);
 	if (!header_plain(&v, column + 2)) {
 		put_words(b, &v, column, phrase_plain);
 		put(b, "\r\n <%s>", mailbox);
@@ -212,7 +196,7 @@ head_build(struct buf *b, const struct mail_row *r, const struct mail_conf *conf
 		    conf->to[i]);
 	}
 	buf_str(b, "\r\n");
-	header_text(b, "Subject", r->subject);
+	header_subject(b, r);
 	if (r->reservation_id != NULL && !follows)
 		put(b, "Message-ID: <reservation.%s@%s>\r\n", r->reservation_id, conf->domain);
 	else
@@ -226,116 +210,6 @@ head_build(struct buf *b, const struct mail_row *r, const struct mail_conf *conf
 		   "Auto-Submitted: auto-generated\r\n"
 		   "X-Auto-Response-Suppress: All\r\n"
 		   "Content-Type: text/plain; charset=utf-8\r\n");
-}
-
-/*
- * "Label:   value", further lines of the value below it.  What would be too
- * long a line is broken between characters.
- */
-static void
-body_text(struct buf *b, const char *label, const char *value, enum text_kind kind)
-{
-	struct buf v = {0};
-	size_t bytes = 0, i, n = 0;
-	uint32_t c;
-
-	put(b, "%-*s", LABEL_COLUMNS, label);
-	put_clean(&v, value, kind);
-	for (i = 0; i < v.len && (n = text_char(v.p + i, v.len - i, &c)) > 0; i += n) {
-		if (c == '\n' || bytes + n > BODY_BYTES) {
-			put(b, "\r\n%-*s", LABEL_COLUMNS, "");
-			bytes = 0;
-		}
-		if (c == '\n')
-			continue;
-		buf_add(b, v.p + i, n);
-		bytes += n;
-	}
-	buf_str(b, "\r\n");
-	b->failed |= v.failed;
-	buf_free(&v);
-}
-
-static void
-body_line(struct buf *b, const char *label, const char *value)
-{
-	body_text(b, label, value, TEXT_NAME);
-}
-
-static void
-body_number(struct buf *b, const char *label, int64_t n, const char *unit)
-{
-	char s[64];
-
-	snprintf(s, sizeof(s), "%lld%s", (long long)n, unit);
-	body_line(b, label, s);
-}
-
-/* What a change of status means: what a list of mails shows behind the subject. */
-static const char *
-body_sentence(const char *from, const char *to)
-{
-	static const struct {
-		const char *from, *to, *text;
-	} said[] = {
-	    {"", "RESERVED", "A guest has reserved a room."},
-	    {"", "PENDING_APPROVAL",
-		"A guest has requested a room but has too few points. No points have been taken."},
-	    {"PENDING_APPROVAL", "RESERVED", "The request was approved. The room is reserved."},
-	    {"PENDING_APPROVAL", "REJECTED", "The request was rejected. No points were taken."},
-	    {"PENDING_APPROVAL", "CANCELLED", "The request was cancelled. No points were taken."},
-	    {"RESERVED", "CANCELLED",
-		"The reservation was cancelled. The points were refunded, and the room is "
-		"available "
-		"again."},
-	    {"RESERVED", "RELEASED", "The stay has ended. The room is available again."},
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(said) / sizeof(said[0]); i++)
-		if (strcmp(said[i].from, from) == 0 && strcmp(said[i].to, to) == 0)
-			return said[i].text;
-	return "The status of the reservation has changed.";
-}
-
-static void
-body_build(struct buf *b, const struct mail_row *r)
-{
-	bool reservation = r->reservation_id != NULL;
-	char available[64];
-
-	if (reservation) {
-		put_clean(b, r->to_status, TEXT_NAME);
-		buf_str(b, ": ");
-		buf_str(
-		    b, body_sentence(r->from_status == NULL ? "" : r->from_status, r->to_status));
-	} else {
-		buf_str(b, "The rooms that guests can reserve have changed.");
-	}
-	buf_str(b, "\r\n\r\n");
-	snprintf(available, sizeof(available), "%lld of %lld%s", (long long)r->room_available,
-	    (long long)r->room_total, r->room_archived != 0 ? ", archived" : "");
-	body_line(b, "Room:", r->room_name);
-	body_line(b, "Available now:", available);
-	body_number(b, "Price now:", r->room_points, " points");
-	if (reservation) {
-		body_line(b, "User:", r->user_name);
-		body_number(b, "Balance now:", r->user_points, " points");
-		body_line(b, "Old status:", r->from_status == NULL ? "none" : r->from_status);
-		body_line(b, "New status:", r->to_status);
-		body_number(b, "Points:", r->points, "");
-	}
-	if (r->detail != NULL && *r->detail != '\0')
-		body_text(b, reservation ? "Reason:" : "Change:", r->detail, TEXT_REASON);
-	buf_str(b, "\r\n");
-	if (reservation) {
-		body_line(b, "Reservation:", r->reservation_id);
-		body_line(b, "User id:", r->user_id);
-	}
-	body_line(b, "Room id:", r->room_id);
-	body_line(b, "Time:", r->created_at);
-	body_line(b, "Actor:", r->actor);
-	body_line(b, "Request id:", r->request_id);
 }
 
 /*
@@ -368,40 +242,6 @@ time_read(const char *s, struct tm *tm, int64_t *us)
 	       && tm->tm_hour == in.tm_hour && tm->tm_min == in.tm_min && tm->tm_sec == in.tm_sec;
 }
 
-/* Ids stand in headers as they are. */
-static bool
-id_ok(const char *s)
-{
-	return s != NULL && strlen(s) == 36 && strspn(s, "0123456789abcdef-") == 36;
-}
-
-static const char *
-row_fault(const struct mail_row *r)
-{
-	if (r->event == NULL
-	    || (strcmp(r->event, "room") != 0 && strcmp(r->event, "reservation") != 0))
-		return "event is neither reservation nor room";
-	if ((r->reservation_id != NULL) != (strcmp(r->event, "reservation") == 0))
-		return "event and reservation_id don't agree";
-	if (r->subject == NULL || *r->subject == '\0')
-		return "subject is missing";
-	if (r->room_name == NULL || !id_ok(r->room_id) || r->room_total == MAIL_NULL
-	    || r->room_available == MAIL_NULL || r->room_points == MAIL_NULL
-	    || r->room_archived == MAIL_NULL)
-		return "the room is missing";
-	if (r->actor == NULL || r->request_id == NULL || r->created_at == NULL)
-		return "actor, request_id or created_at is missing";
-	if (r->reservation_id == NULL)
-		return NULL;
-	if (!id_ok(r->reservation_id))
-		return "reservation_id is no UUID";
-	if (r->user_name == NULL || !id_ok(r->user_id) || r->user_points == MAIL_NULL)
-		return "the user is missing";
-	if (r->to_status == NULL || r->points == MAIL_NULL)
-		return "to_status or points is missing";
-	return NULL;
-}
-
 const char *
 mail_build(struct mail *m, const struct mail_row *row, const struct mail_conf *conf)
 {
@@ -411,12 +251,12 @@ mail_build(struct mail *m, const struct mail_row *row, const struct mail_conf *c
 	size_t i;
 
 	memset(m, 0, sizeof(*m));
-	if ((fault = row_fault(row)) != NULL)
+	if ((fault = mail_row_fault(row)) != NULL)
 		return fault;
 	if (!time_read(row->created_at, &tm, &us))
 		return "created_at is no time";
 	head_build(&m->head, row, conf, &tm, us);
-	body_build(&m->body, row);
+	mail_text(&m->body, row);
 	m->body.failed |= m->head.failed;
 	m->ascii = true;
 	for (i = 0; i < m->body.len; i++)
@@ -438,7 +278,7 @@ mail_qp(struct mail *m)
 
 		if (c == '\r') {
 			buf_str(&out, "\r\n");
-			i++; /* body_build writes no CR without LF */
+			i++; /* mail_text writes no CR without LF */
 			column = 0;
 			continue;
 		}

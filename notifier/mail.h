@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "mail_text.h"
 
 /*
  * The text of a mail, made from one claimed row: a pure function of the row
@@ -14,31 +15,6 @@
  */
 
 #define MAIL_TO_MAX 20 /* recipients */
-
-/* A number that is NULL in the row. */
-#define MAIL_NULL INT64_MIN
-
-/*
- * A claimed row: the change as it was, room_total to room_archived and
- * user_points as they are now.  Text is UTF-8 or NULL; nothing is trusted: what is broken
- * becomes U+FFFD, what could end a line becomes a blank.
- */
-struct mail_row {
-	int64_t id;
-	const char *event;				/* "reservation" or "room" */
-	const char *reservation_id, *room_id, *user_id; /* canonical text */
-	const char *room_name;
-	int64_t room_total, room_available, room_points, room_archived;
-	const char *user_name;
-	int64_t user_points;
-	const char *from_status; /* NULL at the creation */
-	const char *to_status;
-	int64_t points;
-	const char *subject;
-	const char *detail; /* may be NULL; may hold line feeds */
-	const char *actor, *request_id;
-	const char *created_at; /* 2026-11-23T21:07:00.123456Z */
-};
 
 /* Who it is from and to: addresses that mail_address_ok has passed. */
 struct mail_conf {

@@ -10,6 +10,7 @@
 #include "outbox.h"
 #include "owner.h"
 #include "settings.h"
+#include "version.h"
 
 #define DB_PAUSE_MS 1000
 #define ONCE_DB_TRIES 5
@@ -106,10 +107,11 @@ run(struct outbox *o, int poll_ms, enum mode mode)
 static int
 usage(FILE *out, int status)
 {
-	fprintf(out, "usage: notifier [--once | -t | -h]\n"
+	fprintf(out, "usage: notifier [--once | -t | -h | -V]\n"
 		     "  --once  send all that is due, then exit\n"
 		     "  -t      test the configuration and the database, then exit\n"
-		     "  -h      print this help, then exit\n\n"
+		     "  -h      print this help, then exit\n"
+		     "  -V      print the version, then exit\n\n"
 		     "Environment:\n");
 	settings_print(out);
 	return status;
@@ -129,6 +131,10 @@ main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "-h") == 0)
 		return usage(stdout, 0);
+	if (argc == 2 && strcmp(argv[1], "-V") == 0) {
+		puts("notifier " LOYALTY_VERSION);
+		return 0;
+	}
 	if (argc == 2 && strcmp(argv[1], "--once") == 0)
 		mode = MODE_ONCE;
 	else if (argc == 2 && strcmp(argv[1], "-t") == 0)
@@ -141,8 +147,8 @@ main(int argc, char **argv)
 	log_open();
 	smtp_init();
 	if ((known = owner_take(mode == MODE_TEST ? NULL : s.owner_file, &owner)) < 0) {
-		log_line(
-		    LOG_ERROR, NULL, "LOYALTY_OWNER_FILE: %s: %s", s.owner_file, strerror(errno));
+		log_line(LOG_ERROR, NULL, "LOYALTY_NOTIFIER_OWNER_FILE: %s: %s", s.owner_file,
+		    strerror(errno));
 		goto out;
 	}
 	if ((db = db_new(&s.db, NULL)) == NULL
@@ -161,7 +167,9 @@ main(int argc, char **argv)
 		s.smtp.ehlo = fqdn;
 	log_line(LOG_INFO, NULL, "started: mail for %zu recipients through %s, %s%s", s.mail.to_n,
 	    s.smtp.server, tls[s.smtp.tls],
-	    known == 0 && s.owner_file != NULL ? "; another notifier uses LOYALTY_OWNER_FILE" : "");
+	    known == 0 && s.owner_file != NULL
+		? "; another notifier uses LOYALTY_NOTIFIER_OWNER_FILE"
+		: "");
 	if (known == 1)
 		outbox_give_back(o); /* if it fails, outbox_run finds out as well */
 	status = run(o, s.poll_ms, mode);

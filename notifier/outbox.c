@@ -7,6 +7,7 @@
 #include "log_count.h"
 #include "outbox.h"
 #include "retry.h"
+#include "shape.h"
 
 #define PAUSE_MS 1000	      /* after the first failure of the channel */
 #define DOWN_PAUSE_MS 60000   /* at most, so that a relay which is back finds us soon */
@@ -280,25 +281,6 @@ outbox_finish(struct outbox *o)
 
 /* ---- claim ---- */
 
-static const char *
-id_text(const struct db *db, unsigned col, char out[UUID_TEXT + 1])
-{
-	size_t len;
-	const char *b = db_text(db, col, &len);
-
-	if (b == NULL || len != 16)
-		return NULL;
-	uuid_text(out, (const uint8_t *)b);
-	out[UUID_TEXT] = '\0';
-	return out;
-}
-
-static int64_t
-number_or_null(const struct db *db, unsigned col)
-{
-	return db_text(db, col, NULL) == NULL ? MAIL_NULL : db_number(db, col);
-}
-
 /* Which of today's recipients the row names; an address has no blank in it. */
 static void
 take_recipients(struct outbox *o, struct item *it, const char *s)
@@ -327,40 +309,26 @@ everybody(const struct outbox *o)
 static void
 take_row(struct outbox *o, struct item *it)
 {
-	char reservation[UUID_TEXT + 1], room[UUID_TEXT + 1], user[UUID_TEXT + 1];
 	const struct db *db = o->db;
-	const char *fault, *recipients, *request_id = db_text(db, 18, NULL);
+	const char *fault, *recipients;
 	char reason[SMTP_REPLY];
-	struct mail_row row = {
-	    .id = db_number(db, 0),
-	    .event = db_text(db, 1, NULL),
-	    .reservation_id = id_text(db, 2, reservation),
-	    .room_id = id_text(db, 3, room),
-	    .room_name = db_text(db, 4, NULL),
-	    .room_total = number_or_null(db, 5),
-	    .room_available = number_or_null(db, 6),
-	    .room_points = number_or_null(db, 7),
-	    .room_archived = number_or_null(db, 8),
-	    .user_id = id_text(db, 9, user),
-	    .user_name = db_text(db, 10, NULL),
-	    .user_points = number_or_null(db, 11),
-	    .from_status = db_text(db, 12, NULL),
-	    .to_status = db_text(db, 13, NULL),
-	    .points = number_or_null(db, 14),
-	    .subject = db_text(db, 15, NULL),
-	    .detail = db_text(db, 16, NULL),
-	    .actor = db_text(db, 17, NULL),
-	    .request_id = request_id,
-	    .created_at = db_text(db, 19, NULL),
-	};
+	struct field f[MAIL_ROW];
+	struct mail_ids ids;
+	struct mail_row row;
+	unsigned i;
 
+	for (i = 0; i < MAIL_ROW; i++)
+		f[i].s = db_text(db, i, &f[i].len);
+	mail_row_read(&row, &ids, f);
+	row.subject_room = db_text(db, MAIL_ROW + 3, NULL);
+	row.subject_user = db_text(db, MAIL_ROW + 4, NULL);
 	memset(it, 0, sizeof(*it));
 	it->id = row.id;
-	snprintf(
-	    it->request_id, sizeof(it->request_id), "%s", request_id != NULL ? request_id : "");
-	it->attempts = db_number(db, 20);
-	it->age_s = db_number(db, 21);
-	if ((recipients = db_text(db, 22, NULL)) != NULL)
+	snprintf(it->request_id, sizeof(it->request_id), "%s",
+	    row.request_id != NULL ? row.request_id : "");
+	it->attempts = db_number(db, MAIL_ROW);
+	it->age_s = db_number(db, MAIL_ROW + 1);
+	if ((recipients = db_text(db, MAIL_ROW + 2, NULL)) != NULL)
 		buf_str(&it->recipients, recipients);
 	take_recipients(o, it, recipients);
 	if ((fault = mail_build(&it->mail, &row, o->conf->mail)) != NULL) {

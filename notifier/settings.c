@@ -6,8 +6,9 @@
 #include "conf.h"
 #include "ehlo.h"
 #include "settings.h"
+#include "words.h"
 
-#define OWN_ROWS 17
+#define OWN_ROWS 18
 #define ROWS (OWN_ROWS + DB_SETTINGS)
 #define DB_DEADLINE_MS 5000
 #define SMTP_PORT 25
@@ -37,19 +38,20 @@ fill_rows(struct settings *s, struct conf_row rows[ROWS])
 		"recipients: 1 to 20 such, comma-separated", &s->mail_to},
 	    {"LOYALTY_MAIL_DOMAIN", CONF_TEXT, 0, 0, NULL, NULL,
 		"domain of Message-IDs; default: the sender's", &s->mail_domain},
-	    {"LOYALTY_POLL_MS", CONF_INT, 100, 3600000, NULL, "1000",
+	    WORDS_SETTING(&words_language),
+	    {"LOYALTY_NOTIFIER_POLL_MS", CONF_INT, 100, 3600000, NULL, "1000",
 		"interval between polls of an empty outbox", &s->poll_ms},
-	    {"LOYALTY_BATCH", CONF_INT, 1, 1000, NULL, "100",
+	    {"LOYALTY_NOTIFIER_BATCH", CONF_INT, 1, 1000, NULL, "100",
 		"maximum number of mails claimed and sent per connection", &o->batch},
-	    {"LOYALTY_LEASE_S", CONF_INT, 1, DAY_S, NULL, "1500",
+	    {"LOYALTY_NOTIFIER_LEASE_S", CONF_INT, 1, DAY_S, NULL, "1500",
 		"lease on a claimed mail; below 900, mails may be sent twice", &o->lease_s},
-	    {"LOYALTY_OWNER_FILE", CONF_TEXT, 0, 0, NULL, NULL,
+	    {"LOYALTY_NOTIFIER_OWNER_FILE", CONF_TEXT, 0, 0, NULL, NULL,
 		"file that keeps this notifier's lease id across restarts", &s->owner_file},
-	    {"LOYALTY_RETRY_MIN_S", CONF_INT, 1, DAY_S, NULL, "60",
+	    {"LOYALTY_NOTIFIER_RETRY_MIN_S", CONF_INT, 1, DAY_S, NULL, "60",
 		"delay after a mail's first failure, doubled each time", &o->retry_min_s},
-	    {"LOYALTY_RETRY_MAX_S", CONF_INT, 1, DAY_S, NULL, "14400",
+	    {"LOYALTY_NOTIFIER_RETRY_MAX_S", CONF_INT, 1, DAY_S, NULL, "14400",
 		"maximum delay between tries", &o->retry_max_s},
-	    {"LOYALTY_GIVE_UP_S", CONF_INT, 1, 365 * DAY_S, NULL, "388800",
+	    {"LOYALTY_NOTIFIER_GIVE_UP_S", CONF_INT, 1, 365 * DAY_S, NULL, "388800",
 		"age at which a failing mail becomes DEAD", &o->give_up_s},
 	    {"LOYALTY_LOG_LEVEL", CONF_CHOICE, 0, 0, "error|warn|info|debug", "info",
 		"minimum log level", &s->log_level},
@@ -224,7 +226,8 @@ settings_load(struct settings *s, FILE *err)
 	ok &= set_sender(s, err);
 	ok &= set_recipients(s, err);
 	if (s->outbox.retry_min_s > s->outbox.retry_max_s) {
-		fprintf(err, "LOYALTY_RETRY_MIN_S is more than LOYALTY_RETRY_MAX_S\n");
+		fprintf(err,
+		    "LOYALTY_NOTIFIER_RETRY_MIN_S is more than LOYALTY_NOTIFIER_RETRY_MAX_S\n");
 		ok = false;
 	}
 	return ok;

@@ -13,6 +13,7 @@
 #include "conf.h"
 #include "jsonw.h"
 #include "log.h"
+#include "version.h"
 
 enum status { SOUND = 0, VIOLATIONS = 1, NO_AUDIT = 2 };
 
@@ -111,12 +112,14 @@ out:
 	return rc;
 }
 
-/* The command-line tool's settings, which a person has in the same environment, are none of ours.
+/* Settings of the command-line tool and of cgi-admin, in whose environment we run, are none of
+ * ours.
  */
 static void
 forget_others(void)
 {
-	static const char *const names[] = {"LOYALTY_URL", "LOYALTY_KEY_FILE", "LOYALTY_CA"};
+	static const char *const names[] = {
+	    "LOYALTY_URL", "LOYALTY_KEY_FILE", "LOYALTY_CA", "LOYALTY_MAIL_LANGUAGE"};
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -137,14 +140,19 @@ main(int argc, char **argv)
 
 	db_settings(rows, &s.db, "loyalty_admin");
 	if (argc == 2 && strcmp(mode, "-h") == 0) {
-		printf("usage: loyalty-audit [-h | --json]\nRecompute every invariant from the "
-		       "history.  Exit status: 0 all hold, 1 violations,\n2 could not audit.  "
-		       "Settings, from the environment:\n");
+		printf(
+		    "usage: loyalty-audit [-h | -V | --json]\nRecompute every invariant from the "
+		    "history.  Exit status: 0 all hold, 1 violations,\n2 could not audit.  "
+		    "Settings, from the environment:\n");
 		conf_print(rows, nrows, stdout);
 		return SOUND;
 	}
+	if (argc == 2 && strcmp(mode, "-V") == 0) {
+		puts("loyalty-audit " LOYALTY_VERSION);
+		return SOUND;
+	}
 	if (argc > 2 || (argc == 2 && strcmp(mode, "--json") != 0)) {
-		fprintf(stderr, "usage: loyalty-audit [-h | --json]\n");
+		fprintf(stderr, "usage: loyalty-audit [-h | -V | --json]\n");
 		return NO_AUDIT;
 	}
 	forget_others();

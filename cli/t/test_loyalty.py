@@ -481,10 +481,11 @@ class Tests(unittest.TestCase):
         self.assertFalse(json.loads(self.run_tool("audit", "--json", status=4)[0])["ok"])
 
     def test_wrong_usage(self):
-        for words in ((), ("rooom",), ("--frob",), ("rooms", "--frob"), ("rooms", "x"), ("room",), ("room", "x"), ("room", "../users"),
+        for words in ((), ("rooom",), ("--frob",), ("rooms", "--frob"), ("rooms", "x", "y"), ("room",), ("room", "x"), ("room", "../users"),
                       ("points", USER, "5"), ("points", USER, "1.5", "x"), ("points", USER, "1e3", "x"), ("room-set", ROOM),
                       ("room-set", ROOM, "--archive", "--unarchive"), ("users", "--limit", "0"), ("users", "--limit=1", "--all"),
-                      ("users", "--limit"), ("users", "--all=1"), ("reservations", "--status", "OPEN"), ("history", "users"),
+                      ("users", "--limit"), ("users", "--all=1"), ("reservations", "--status", "OPEN"), ("history", "people"),
+                      ("reservations", "--ids", ROOM + ","),
                       ("history", "points", "--since", "yesterday"), ("outbox-retry", "0"), ("outbox-retry", "x"),
                       ("user-put", "new", "A", "GOD"), ("-x",), ("rooms", "--url", "http://localhost"), ("rooms", "--wait", "soon"),
                       ("rooms", "--url", "https://user:pw@localhost"), ("rooms", "--url", "https://localhost/x"),

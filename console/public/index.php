@@ -11,13 +11,18 @@ require dirname(__DIR__) . '/src/load.php';
 $request = Request::current();
 
 $broken = static function () use ($request): void {
+	if (headers_sent()) {
+		return; // of a file that was under way
+	}
 	http_response_code(500);
 	header('Content-Type: text/html; charset=utf-8');
 	foreach (Response::HEADERS as $name => $value) {
 		header("$name: $value");
 	}
-	echo '<!doctype html><html lang="en"><title>Internal error</title><h1>Internal error</h1><p>Quote the request id <code>',
-		htmlspecialchars($request->id), '</code> when you report it.</p><p><a href="/console/">Back to the console</a></p></html>';
+	$language = Language::of($request);
+	Words::speak($language, Language::words(dirname(__DIR__), $language), 'UTC');
+	printf('<!doctype html><html lang="%s"><title>%2$s</title><h1>%2$s</h1><p>%3$s <code>%4$s</code></p><p><a href="/console/">%5$s</a></p></html>', $language, Words::say('failed.head'),
+		Words::say('problem.internal'), htmlspecialchars($request->id), Words::say('missing.home'));
 };
 
 // What ends PHP itself, as too much memory does, leaves no exception; the page takes the memory that was put by for it.

@@ -15,6 +15,8 @@ final class Api
 {
 	private \CurlMultiHandle $multi;
 	private int $calls = 0;
+	/** @var array{string, Answer|null}|null what the frame of the page needs: path, answer */
+	private ?array $beside = null;
 
 	public function __construct(
 		private readonly Settings $settings,
@@ -47,7 +49,13 @@ final class Api
 			$query = array_filter($call[1] ?? [], static fn ($v): bool => $v !== '');
 			$requests[$at] = ['GET', $call[0] . ($query === [] ? '' : '?' . http_build_query($query, '', '&', PHP_QUERY_RFC3986)), null, []];
 		}
-		return $this->run($requests, $timeoutMs);
+		if ($this->beside === null || $this->beside[1] !== null) {
+			return $this->run($requests, $timeoutMs);
+		}
+		$answers = $this->run($requests + ["\0" => ['GET', $this->beside[0], null, []]], $timeoutMs);
+		$this->beside[1] = $answers["\0"];
+		unset($answers["\0"]);
+		return $answers;
 	}
 
 	/**
@@ -82,6 +90,33 @@ final class Api
 		return $this->run($requests, null);
 	}
 
+	/** A GET that goes out with the next ones, so that it costs no wait of its own. */
+	public function alsoGet(string $path): void
+	{
+		$this->beside = [$path, null];
+	}
+
+	/** Its answer. */
+	public function also(): ?Answer
+	{
+		if ($this->beside !== null && $this->beside[1] === null) {
+			$this->all([]);
+		}
+		return $this->beside[1] ?? null;
+	}
+
+	/**
+	 * A GET whose body is passed on as it comes, however long it is.
+	 * @param callable(string): void $take
+	 */
+	public function stream(string $path, callable $take, int $timeoutMs): Answer
+	{
+		$reply = new Reply(static function (string $data) use ($take): void {
+			$take($data);
+		});
+		return $this->run([['GET', $path, null, []]], $timeoutMs, [$reply])[0];
+	}
+
 	/** How many calls this page took. */
 	public function calls(): int
 	{
@@ -90,13 +125,14 @@ final class Api
 
 	/**
 	 * @param array<string|int, array{string, string, ?string, list<string>}> $requests
+	 * @param array<string|int, Reply> $given what takes the answers, where that is not the usual
 	 * @return array<string|int, Answer>
 	 */
-	private function run(array $requests, ?int $timeoutMs): array
+	private function run(array $requests, ?int $timeoutMs, array $given = []): array
 	{
 		$handles = $replies = [];
 		foreach ($requests as $at => [$method, $target, $body, $headers]) {
-			$replies[$at] = new Reply();
+			$replies[$at] = $given[$at] ?? new Reply();
 			$handles[$at] = $this->handle($method, $target, $body, $headers, $replies[$at], $timeoutMs);
 			curl_multi_add_handle($this->multi, $handles[$at]);
 			$this->calls++;
@@ -128,14 +164,14 @@ final class Api
 	/** @param list<string> $headers */
 	private function handle(string $method, string $target, ?string $body, array $headers, Reply $reply, ?int $timeoutMs): \CurlHandle
 	{
-		$url = $this->settings->text('LOYALTY_API_URL');
+		$url = $this->settings->text('LOYALTY_CONSOLE_API_URL');
 		$handle = curl_init($url . $target);
 		$options = [
 			CURLOPT_CUSTOMREQUEST => $method,
 			CURLOPT_HTTPHEADER => [...$headers, 'X-API-Key: ' . $this->key, 'X-Actor: ' . rawurlencode($this->name),
 				'X-Request-Id: ' . $this->requestId, 'Accept: application/json'],
 			CURLOPT_CONNECTTIMEOUT_MS => 1000,
-			CURLOPT_TIMEOUT_MS => $timeoutMs ?? $this->settings->number('LOYALTY_API_TIMEOUT_MS'),
+			CURLOPT_TIMEOUT_MS => $timeoutMs ?? $this->settings->number('LOYALTY_CONSOLE_API_TIMEOUT_MS'),
 			CURLOPT_HTTP_VERSION => CURL_HTTP_VERSION_2TLS,
 			CURLOPT_PIPEWAIT => true,
 			CURLOPT_PROTOCOLS => CURLPROTO_HTTPS,
@@ -148,16 +184,16 @@ final class Api
 		if ($body !== null) {
 			$options[CURLOPT_POSTFIELDS] = $body;
 		}
-		if (($ca = $this->settings->text('LOYALTY_API_CA')) !== '') {
+		if (($ca = $this->settings->text('LOYALTY_CONSOLE_API_CA')) !== '') {
 			$options[CURLOPT_CAINFO] = $ca;
 		}
-		if (($pin = $this->settings->text('LOYALTY_API_PIN')) !== '') {
+		if (($pin = $this->settings->text('LOYALTY_CONSOLE_API_PIN')) !== '') {
 			// The key is what it is known by: curl refuses any other, whatever its certificate.
 			$options[CURLOPT_PINNEDPUBLICKEY] = $pin;
 			$options[CURLOPT_SSL_VERIFYPEER] = false;
 			$options[CURLOPT_SSL_VERIFYHOST] = 0;
 		}
-		if (($to = $this->settings->text('LOYALTY_API_CONNECT')) !== '') {
+		if (($to = $this->settings->text('LOYALTY_CONSOLE_API_CONNECT')) !== '') {
 			$options[CURLOPT_CONNECT_TO] = ["::$to"];
 		}
 		curl_setopt_array($handle, $options);
@@ -191,7 +227,7 @@ final class Api
 			return 'answer-too-long';
 		}
 		if ($failure === CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
-			Log::write('error', $this->requestId, 'the gateway has a certificate with another key than LOYALTY_API_PIN says: restart the console with the new one');
+			Log::write('error', $this->requestId, 'the gateway has a certificate with another key than LOYALTY_CONSOLE_API_PIN says: restart the console with the new one');
 			return 'gateway-changed';
 		}
 		Log::write('warn', $this->requestId, 'the API does not answer: ' . $why);

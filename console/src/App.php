@@ -11,6 +11,7 @@ final class App
 	private Sessions $sessions;
 	private View $view;
 	private Assets $assets;
+	private string $root;
 
 	public function __construct(private readonly Settings $settings, string $root, private readonly int $now)
 	{
@@ -18,6 +19,7 @@ final class App
 		$this->sessions = new Sessions($settings, $this->sealer, $now);
 		$this->assets = new Assets("$root/static");
 		$this->view = new View($root, "$root/build/twig", $this->assets);
+		$this->root = $root;
 		Log::level($settings->text('LOYALTY_LOG_LEVEL'));
 	}
 
@@ -29,17 +31,22 @@ final class App
 				return $file;
 			}
 		}
+		$language = Language::of($request);
+		Words::speak($language, Language::words($this->root, $language), $this->settings->text('LOYALTY_CONSOLE_TIMEZONE'));
 		$opened = $this->sessions->open($request->cookie(Session::COOKIE));
 		$session = $opened ?? Session::fresh($this->now);
 		Log::hide($session->key);
 		$api = new Api($this->settings, $session->key ?? '', $session->name, $request->id);
+		if ($session->isSignedIn()) {
+			$api->alsoGet('/v1/admin/summary');
+		}
 		$context = new Context($this->settings, $request, $session, $api, $this->sealer, $this->sessions, $this->view, $this->now);
 		try {
 			$response = $this->route($context, $opened !== null);
 		} catch (SessionEnded $e) {
 			Log::write('warn', $request->id, "{$session->name}'s session ends: " . $e->getMessage());
 			$this->sessions->end($session);
-			return $this->signIn($context, 'The key you signed in with is no longer valid. Sign in with the current one.');
+			return $this->signIn($context, Words::say('sign-in.key_changed'));
 		} catch (Refused $e) {
 			return $context->failed($e->problem);
 		}
@@ -58,43 +65,41 @@ final class App
 		$hasKey = $session->isSignedIn() && $request->holds($session->key);
 		if ($hasKey && !$request->isPost()) {
 			Log::write('warn', $request->id, "refused: the address contains the key of {$session->name}");
-			return $context->page('refused.twig', ['why' => 'The address of this page contains your staff key, so nothing was looked up. Keys belong into the sign-in form only: '
-				. 'whoever reads this browser\'s history can read them in an address.'], 400);
+			return $context->page('refused.twig', ['why' => Words::say('refused.key_in_address')], 400);
 		}
 		[$handler, $arguments, $allowed] = Routes::find($method, $request->route());
 		if ($handler === null) {
 			return $allowed === []
 				? $context->page('missing.twig', [], 404)
-				: $context->page('refused.twig', ['why' => 'This page does not support that method.'], 405)->withHeader('Allow', implode(', ', $allowed));
+				: $context->page('refused.twig', ['why' => Words::say('refused.method')], 405)->withHeader('Allow', implode(', ', $allowed));
 		}
 		$isOpen = $handler[0] === Page\SignIn::class;
 		if ($request->isPost()) {
 			if (!$request->isFromHere()) {
 				Log::write('warn', $request->id, 'refused: a form from elsewhere, for ' . $request->path);
-				return $context->page('refused.twig', ['why' => 'This form was not sent by a page of this console, so nothing was done.'], 403);
+				return $context->page('refused.twig', ['why' => Words::say('refused.elsewhere')], 403);
 			}
-			if (!$hadSession || !$session->csrfFits($request->field('csrf'))) {
+			if ($handler[1] !== 'language' && (!$hadSession || !$session->csrfFits($request->field('csrf')))) {
 				if ($isOpen) {
 					// Their own page, too old: no harm, and nothing to type again but the key.
-					return $this->signIn($context, 'That page had been open for too long. Try again.');
+					return $this->signIn($context, Words::say('sign-in.too_long'));
 				}
 				if ($session->isSignedIn()) {
 					Log::write('warn', $request->id, 'refused: the CSRF token does not fit, for ' . $request->path);
-					return $context->resume('This form belongs to another session, so nothing was done.', $request->path, $request->filledIn(), $request->field('form'), 403);
+					return $context->resume(Words::say('resume.other_session'), $request->path, $request->filledIn(), $request->field('form'), 403);
 				}
 			}
 		}
 		if ($hasKey && !$isOpen) {
 			Log::write('warn', $request->id, "refused: a field contains the key of {$session->name}, for $request->path");
-			return $context->resume('One of the fields contained your staff key, so nothing was done: what is typed here is kept, and the key must not be. '
-				. 'It has been taken out.', $request->path, $request->filledIn(), $request->field('form'), 422);
+			return $context->resume(Words::say('resume.key_in_field'), $request->path, $request->filledIn(), $request->field('form'), 422);
 		}
 		if (!$hadSession && $method === 'GET' && $request->header('sec-fetch-site') === 'cross-site') {
 			// No cookie is set here: it would take the place of the one that was not sent.
 			return $context->page('again.twig', ['here' => $request->path . $this->queryOf($request)]);
 		}
 		if (!$isOpen && !$session->isSignedIn()) {
-			return $this->signIn($context, $session->expired || $request->isPost() ? 'You were signed out because you were inactive.' : '');
+			return $this->signIn($context, $session->expired || $request->isPost() ? Words::say('sign-in.inactive') : '');
 		}
 		[$class, $action] = $handler;
 		return (new $class($context))->$action(...$arguments);
@@ -108,7 +113,8 @@ final class App
 	{
 		$request = $context->request;
 		if ($request->isLive()) {
-			return Response::page('', 401); // the cookie stays: a form that is half filled in needs it
+			// the cookie stays: a form that is half filled in needs it
+			return $request->isStrip() ? Page\Pending::strip($context, ['signed_out' => true], 401) : Response::page('', 401);
 		}
 		$isOwnForm = str_starts_with($request->path, '/console/sign-');
 		$visitor = Session::fresh($this->now);

@@ -33,9 +33,11 @@ final class Context
 	public function page(string $template, array $values, int $status = 200): Response
 	{
 		[$notice, $used] = $this->takeNotice();
+		$summary = $this->session->isSignedIn() ? $this->api->also() : null;
 		$html = $this->view->render($template, $values + [
 			'me' => $this->session->isSignedIn() ? $this->session->name : null,
-			'request_id' => $this->request->id,
+			'summary' => $summary?->isFine() ? $summary->json() : [],
+			'zone' => $this->settings->text('LOYALTY_CONSOLE_TIMEZONE'),
 			'path' => $this->request->path,
 			'notice' => $notice,
 			'problem' => null,

@@ -4,27 +4,33 @@ declare(strict_types=1);
 
 namespace Loyalty\Console;
 
-/** The names of people and rooms that a history knows by id: all of them in one round trip. */
+/** The names of guests and rooms that a history knows by id: a call for each list of ids, all at once. */
 final class Names
 {
+	/** How many ids one call takes. */
+	private const IDS = 100;
+
 	/**
+	 * @param list<string> $reservations of these, guest and room
 	 * @param list<string> $users
-	 * @param list<string> $rooms
 	 * @return array<string, string> by id; who is not found is not in it
 	 */
-	public static function of(Api $api, array $users, array $rooms): array
+	public static function of(Api $api, array $reservations, array $users): array
 	{
 		$calls = [];
-		foreach (array_unique($users) as $id) {
-			$calls["u$id"] = ["/v1/admin/users/$id"];
-		}
-		foreach (array_unique($rooms) as $id) {
-			$calls["r$id"] = ["/v1/admin/rooms/$id"];
+		foreach (['/v1/reservations' => $reservations, '/v1/admin/users' => $users] as $path => $ids) {
+			foreach (array_chunk(array_values(array_unique($ids)), self::IDS) as $chunk) {
+				$calls[] = [$path, ['ids' => implode(',', $chunk)]];
+			}
 		}
 		$names = [];
-		foreach ($calls === [] ? [] : $api->all($calls) as $at => $answer) {
-			if ($answer->isFine()) {
-				$names[substr((string) $at, 1)] = $answer->json()[$at[0] === 'u' ? 'user' : 'room']['name'];
+		foreach ($calls === [] ? [] : $api->all($calls) as $answer) {
+			foreach ($answer->isFine() ? $answer->json() : [] as $row) {
+				foreach (['user', 'room'] as $of) {
+					if (isset($row[$of])) {
+						$names[$row[$of]['id']] = $row[$of]['name'];
+					}
+				}
 			}
 		}
 		return $names;

@@ -17,6 +17,11 @@ final class Reply
 	public bool $isTooLong = false;
 	private int $head = 0;
 
+	/** @param (\Closure(string): void)|null $pass takes the body of a fine answer, piece by piece */
+	public function __construct(private readonly ?\Closure $pass = null)
+	{
+	}
+
 	/** For CURLOPT_HEADERFUNCTION. */
 	public function takeHeader(mixed $handle, string $line): int
 	{
@@ -35,6 +40,10 @@ final class Reply
 	/** For CURLOPT_WRITEFUNCTION. */
 	public function takeBody(mixed $handle, string $data): int
 	{
+		if ($this->pass !== null && curl_getinfo($handle, CURLINFO_RESPONSE_CODE) === 200) {
+			($this->pass)($data);
+			return strlen($data);
+		}
 		if (strlen($this->body) + strlen($data) > self::BODY) {
 			$this->isTooLong = true;
 			$this->body = '';

@@ -64,7 +64,14 @@ final class Request
 		return is_array($all) ? array_values(array_filter($all, static fn ($v): bool => is_string($v) && mb_check_encoding($v, 'UTF-8'))) : [];
 	}
 
-	/** @return array<string, string|list<string>> what a person has filled in, without the hidden fields of ours */
+	/** @return array<string, string> a field of each row of a list, by the row: name[ID] */
+	public function map(string $name): array
+	{
+		$all = $this->form[$name] ?? [];
+		return is_array($all) ? array_filter($all, static fn ($v): bool => is_string($v) && mb_check_encoding($v, 'UTF-8')) : [];
+	}
+
+	/** @return array<string, string|array<string>> what a person has filled in, without the hidden fields of ours */
 	public function filledIn(): array
 	{
 		$fields = [];
@@ -72,7 +79,7 @@ final class Request
 			if (in_array($name, ['csrf', 'form', 'key', 'resume'], true)) {
 				continue;
 			}
-			$fields[(string) $name] = is_array($value) ? $this->fields((string) $name) : $this->field((string) $name);
+			$fields[(string) $name] = is_array($value) ? $this->map((string) $name) : $this->field((string) $name);
 		}
 		return $fields;
 	}
@@ -104,10 +111,15 @@ final class Request
 		return $this->headers[$name] ?? '';
 	}
 
-	/** Asked by the page's own script, not by a person. */
+	/** Asked by the page itself, not by a person: by its script, or by the strip in it that refreshes itself. */
 	public function isLive(): bool
 	{
-		return $this->header('x-live') !== '';
+		return $this->header('x-live') !== '' || $this->isStrip();
+	}
+
+	public function isStrip(): bool
+	{
+		return $this->path === '/console/pending/news';
 	}
 
 	public function isPost(): bool

@@ -28,6 +28,7 @@ final class Response
 		public readonly array $headers,
 		public readonly string $body,
 		public readonly array $cookies = [],
+		private readonly ?\Closure $stream = null,
 	) {
 	}
 
@@ -47,6 +48,15 @@ final class Response
 		return new self(200, ['Content-Type' => $type, 'Cache-Control' => 'public, max-age=31536000, immutable', 'ETag' => $etag] + self::HEADERS, $body);
 	}
 
+	/**
+	 * A file that is written as it is made.
+	 * @param \Closure(): void $write echoes it
+	 */
+	public static function download(string $type, string $name, \Closure $write): self
+	{
+		return new self(200, ['Content-Type' => $type, 'Content-Disposition' => "attachment; filename=\"$name\""] + self::HEADERS, '', [], $write);
+	}
+
 	public static function notModified(string $etag): self
 	{
 		return new self(304, ['ETag' => $etag, 'Cache-Control' => 'public, max-age=31536000, immutable'] + self::HEADERS, '');
@@ -54,12 +64,20 @@ final class Response
 
 	public function withHeader(string $name, string $value): self
 	{
-		return new self($this->status, [$name => $value] + $this->headers, $this->body, $this->cookies);
+		return new self($this->status, [$name => $value] + $this->headers, $this->body, $this->cookies, $this->stream);
+	}
+
+	/** With this directive of the policy, in the place of the one of its name. */
+	public function withPolicy(string $directive): self
+	{
+		$name = strtok($directive, ' ');
+		$parts = array_filter(explode('; ', $this->headers['Content-Security-Policy']), static fn (string $part): bool => !str_starts_with($part, "$name "));
+		return $this->withHeader('Content-Security-Policy', implode('; ', [...$parts, $directive]));
 	}
 
 	public function withCookie(string $line): self
 	{
-		return new self($this->status, $this->headers, $this->body, [...$this->cookies, $line]);
+		return new self($this->status, $this->headers, $this->body, [...$this->cookies, $line], $this->stream);
 	}
 
 	public function hasCookie(string $name): bool
@@ -75,6 +93,12 @@ final class Response
 		}
 		foreach ($this->cookies as $line) {
 			header("Set-Cookie: $line", false);
+		}
+		if ($this->stream !== null) {
+			if ($withBody) {
+				($this->stream)();
+			}
+			return;
 		}
 		header('Content-Length: ' . strlen($this->body));
 		if ($withBody) {

@@ -6,26 +6,30 @@ namespace Loyalty\Console;
 
 /**
  * What the environment says.  A value that does not fit its row below, or a
- * LOYALTY_ name that has no row, is an error that names it; a variable set to
- * the empty string counts as not set.
+ * LOYALTY_ name that has no row and is not of another program's family, is an
+ * error that names it; a variable set to the empty string counts as not set.
  */
 final class Settings
 {
-	/** name: form, default, meaning; the form is a regular expression, MIN..MAX, or the word file, folder or secret */
+	/** name: form, default, meaning; the form is a regular expression, MIN..MAX, or the word file, folder, zone or secret */
 	private const TABLE = [
-		'LOYALTY_API_URL' => ['https://[A-Za-z0-9.\-]+(:[1-9][0-9]{0,4})?', 'https://localhost:8443', 'the gateway, by the name that its certificate has'],
-		'LOYALTY_API_CONNECT' => ['[A-Za-z0-9.\-]+:[1-9][0-9]{0,4}', '', 'host:port to connect to instead of the one in the URL'],
-		'LOYALTY_API_CA' => ['file', '', 'certificates that the gateway\'s must be signed with; without it, what the system trusts'],
-		'LOYALTY_API_PIN' => ['sha256//[A-Za-z0-9+/]{43}=|/[A-Za-z0-9._/@+~\-]+', '', 'know the gateway by this public key (its hash, or a PEM file), whatever its certificate says'],
-		'LOYALTY_API_TIMEOUT_MS' => ['500..60000', '6000', 'how long one call may take; above the gateway\'s own 4800'],
+		'LOYALTY_CONSOLE_API_URL' => ['https://[A-Za-z0-9.\-]+(:[1-9][0-9]{0,4})?', 'https://localhost:8443', 'the gateway, by the name that its certificate has'],
+		'LOYALTY_CONSOLE_API_CONNECT' => ['[A-Za-z0-9.\-]+:[1-9][0-9]{0,4}', '', 'host:port to connect to instead of the one in the URL'],
+		'LOYALTY_CONSOLE_API_CA' => ['file', '', 'certificates that the gateway\'s must be signed with; without it, what the system trusts'],
+		'LOYALTY_CONSOLE_API_PIN' => ['sha256//[A-Za-z0-9+/]{43}=|/[A-Za-z0-9._/@+~\-]+', '', 'know the gateway by this public key (its hash, or a PEM file), whatever its certificate says'],
+		'LOYALTY_CONSOLE_API_TIMEOUT_MS' => ['500..60000', '6000', 'how long one call may take; above the gateway\'s own 4800'],
 		'LOYALTY_CONSOLE_SECRET' => ['secret', '', 'seals the sessions; 32 characters or more; further lines are older ones that still open'],
 		'LOYALTY_CONSOLE_SESSIONS' => ['folder', '/run/loyalty/console-sessions', 'where sessions are kept: one folder for all instances on this host'],
 		'LOYALTY_CONSOLE_IDLE_S' => ['1..86400', '1800', 'a session ends when nothing was done for so long'],
 		'LOYALTY_CONSOLE_LIFETIME_S' => ['1..604800', '43200', 'and so long after the sign-in at the latest'],
 		'LOYALTY_CONSOLE_LISTEN' => ['/[A-Za-z0-9._/@+~\-]+|[A-Za-z0-9.\-]+:[1-9][0-9]{0,4}', '/run/loyalty/console.sock', 'where PHP-FPM listens: a socket\'s path, or address:port'],
+		'LOYALTY_CONSOLE_TIMEZONE' => ['zone', 'UTC', 'the hotel\'s time zone, in which pages show times, such as Europe/Berlin'],
 		'LOYALTY_CONSOLE_WORKERS' => ['1..64', '4', 'processes, each serves one page at a time'],
 		'LOYALTY_LOG_LEVEL' => ['error|warn|info|debug', 'info', 'info: a line for each thing that staff do'],
 	];
+
+	/** What other programs' settings begin with, after LOYALTY_. */
+	private const OTHERS = '/\ALOYALTY_(ADMIN|BACKUP|DB|MAIL|NGINX|NOTIFIER|POINTS|PRUNE|ROOMS|SMTP)_./s';
 
 	private const SECRET_SIZE = 65536;
 
@@ -36,7 +40,7 @@ final class Settings
 
 	/**
 	 * Read the process's environment (not what a request says).
-	 * @param bool $strict refuse LOYALTY_ names that nobody knows
+	 * @param bool $strict refuse LOYALTY_ names that no program knows
 	 * @throws \DomainException all that is wrong, a line each
 	 */
 	public static function fromEnvironment(bool $strict): self
@@ -81,7 +85,7 @@ final class Settings
 		if ($strict) {
 			foreach (array_keys($environment) as $name) {
 				$base = preg_replace('/_FILE\z/', '', (string) $name);
-				if (str_starts_with((string) $name, 'LOYALTY_') && !isset(self::TABLE[$name])
+				if (str_starts_with((string) $name, 'LOYALTY_') && !preg_match(self::OTHERS, (string) $name) && !isset(self::TABLE[$name])
 					&& !(isset(self::TABLE[$base]) && self::TABLE[$base][0] === 'secret')) {
 					$wrong[] = "$name: there is no such setting";
 				}
@@ -140,6 +144,9 @@ final class Settings
 		if ($form === 'folder') {
 			return preg_match('#\A/[^\x00-\x1f]*\z#', $value) ? null : 'not an absolute path';
 		}
+		if ($form === 'zone') {
+			return in_array($value, \DateTimeZone::listIdentifiers(), true) ? null : 'not a time zone of the IANA database, such as Europe/Berlin';
+		}
 		if ($form === 'file') {
 			return is_readable($value) && is_file($value) ? null : 'not a file that can be read';
 		}
@@ -164,7 +171,8 @@ final class Settings
 			throw new \DomainException("$file: not a file that can be read");
 		}
 		// Its owner's alone, but for what a container engine mounts.
-		if ((fileperms($file) & 077) !== 0 && !str_starts_with((string) realpath($file), '/run/secrets/')) {
+		$mounted = preg_match('#\A/run/(secrets|credentials)/#', (string) realpath($file)) === 1;
+		if ((fileperms($file) & 077) !== 0 && !$mounted) {
 			throw new \DomainException("$file: others than its owner may use it; chmod 600 it");
 		}
 		$text = (string) file_get_contents($file, false, null, 0, self::SECRET_SIZE + 1);

@@ -10,14 +10,15 @@ namespace Loyalty\Console;
  */
 final class Svg
 {
-	private const W = 440, H = 176, LEFT = 60, RIGHT = 16, TOP = 10, BOTTOM = 24;
+	private const W = 720, H = 190, LEFT = 84, RIGHT = 40, TOP = 14, BOTTOM = 34;
 
 	/**
 	 * Bars, stacked upwards; negative values hang below the line.
 	 * @param list<string> $labels
 	 * @param array<string, list<int>> $series
+	 * @param array<string, string> $names what people call the series
 	 */
-	public static function stacked(string $title, array $labels, array $series): string
+	public static function stacked(string $title, array $labels, array $series, array $names): string
 	{
 		$up = $down = array_fill(0, count($labels), 0);
 		foreach ($series as $values) {
@@ -28,7 +29,7 @@ final class Svg
 		[$low, $high, $step] = self::scale(min([0, ...$down]), max([1, ...$up]));
 		$y = static fn (float $v): float => self::TOP + (self::H - self::TOP - self::BOTTOM) * ($high - $v) / ($high - $low);
 		$slot = (self::W - self::LEFT - self::RIGHT) / max(1, count($labels));
-		$width = min(28.0, $slot * 0.68);
+		$width = min(40.0, $slot * 0.68);
 		$out = self::open($title) . self::grid($low, $high, $step, $y);
 		$every = max(1, (int) ceil(count($labels) / 5));
 		foreach ($labels as $i => $label) {
@@ -42,7 +43,7 @@ final class Svg
 				$from = $tops[$side];
 				$tops[$side] = $to = $from + $values[$i];
 				$out .= sprintf('<rect class="%s" x="%s" y="%s" width="%s" height="%s"><title>%s</title></rect>', Words::colour($name), self::f($x), self::f($y(max($from, $to))),
-					self::f($width), self::f(max(0.8, abs($y($from) - $y($to)))), self::t("$label, $name: " . Words::number(abs($values[$i]))));
+					self::f($width), self::f(max(0.8, abs($y($from) - $y($to)))), self::t("$label, {$names[$name]}: " . Words::number(abs($values[$i]))));
 			}
 			if ((count($labels) - 1 - $i) % $every === 0) {
 				$out .= sprintf('<text class="x" x="%s" y="%d">%s</text>', self::f($x + $width / 2), self::H - 7, self::t($label));
@@ -70,10 +71,10 @@ final class Svg
 		$line .= sprintf('H%s', self::f($x($until)));
 		$out = self::open($title) . self::grid($low, $high, $step, $y);
 		$out .= sprintf('<path class="area" d="%sV%sH%sZ"/><path class="line" d="%s"/>', $line, self::f($y(0)), self::f($x($from)), $line);
-		$format = $span < 2 * 86400 ? 'H:i' : 'j M';
+		$form = $span < 2 * 86400 ? 'time' : ($span >= 300 * 86400 ? 'month' : 'day');
 		foreach ([[$from, 'start'], [$until, 'end']] as [$t, $anchor]) {
 			$out .= sprintf('<text class="x" text-anchor="%s" x="%s" y="%d">%s</text>', $anchor, self::f($x($t)), self::H - 7,
-				$t === $until ? 'now' : gmdate($span >= 300 * 86400 ? 'M Y' : $format, $t));
+				self::t($t === $until ? Words::say('chart.now') : Words::date($t, $form)));
 		}
 		return $out . '</svg>';
 	}

@@ -30,12 +30,14 @@ final class View
 			'strict_variables' => true,
 			'autoescape' => 'html',
 		]);
-		foreach (['number' => 'number', 'signed' => 'signed', 'status' => 'status', 'when' => 'when', 'exactly' => 'exactly',
-			'span' => 'span', 'short' => 'short', 'field' => 'field'] as $name => $method) {
-			$this->twig->addFilter(new TwigFilter($name, [Words::class, $method]));
+		foreach (['number', 'decimal', 'signed', 'status', 'actor', 'when', 'exactly', 'date', 'span', 'short', 'field'] as $name) {
+			$this->twig->addFilter(new TwigFilter("as_$name", [Words::class, $name]));
 		}
-		$this->twig->addFilter(new TwigFilter('ago', static fn (string $time): string => Words::ago($time, time())));
-		$this->twig->addFunction(new TwigFunction('count', [Words::class, 'count']));
+		$this->twig->addFilter(new TwigFilter('as_ago', static fn (string $time): string => Words::ago($time, time())));
+		$this->twig->addFunction(new TwigFunction('t', [self::class, 'text']));
+		$this->twig->addFunction(new TwigFunction('say', [Words::class, 'say']));
+		$this->twig->addFunction(new TwigFunction('has', [Words::class, 'has']));
+		$this->twig->addFunction(new TwigFunction('bdi', static fn (string $text): Markup => new Markup('<bdi>' . self::escape($text) . '</bdi>', 'UTF-8')));
 		$this->twig->addFunction(new TwigFunction('colour', [Words::class, 'colour']));
 		$this->twig->addFunction(new TwigFunction('room_change', [Words::class, 'roomChange']));
 		$this->twig->addFunction(new TwigFunction('asset', fn (string $name): string => $this->assets->url($name)));
@@ -47,7 +49,17 @@ final class View
 	public function render(string $template, array $values): string
 	{
 		// Indentation is for who reads the templates: a fifth of a long page.
-		return preg_replace('/>[ \t]*\n\s*</', ">\n<", $this->twig->render($template, $values));
+		return preg_replace('/>[ \t]*\n\s*</', ">\n<", $this->twig->render($template, $values + ['language' => Words::language(), 'languages' => Language::ALL]));
+	}
+
+	/**
+	 * A sentence as HTML: its values are escaped, but for those that are HTML already; its own text has nothing to escape.
+	 * @param array<string, string|int|Markup> $values
+	 */
+	public static function text(string $key, array $values = []): Markup
+	{
+		return new Markup(Words::say($key, array_map(static fn (mixed $v): string|int =>
+			$v instanceof Markup || is_int($v) ? (is_int($v) ? $v : (string) $v) : self::escape((string) $v), $values)), 'UTF-8');
 	}
 
 	/** Compile everything: a template that is wrong stops here. @return int how many there are */
@@ -66,5 +78,10 @@ final class View
 	{
 		$query = array_filter($query, static fn ($v): bool => $v !== '' && $v !== null);
 		return '/console' . $path . ($query === [] ? '' : '?' . http_build_query($query, '', '&', PHP_QUERY_RFC3986));
+	}
+
+	private static function escape(string $text): string
+	{
+		return htmlspecialchars($text, ENT_QUOTES | ENT_SUBSTITUTE, 'UTF-8');
 	}
 }

@@ -13,7 +13,7 @@ $option = $argv[1] ?? '';
 try {
 	switch ($option) {
 		case '-h':
-			echo "console DIR | -t | -r | -h\n\n", Settings::help();
+			echo "console DIR | -t | -r | -h | -V\n\n", Settings::help();
 			exit(0);
 		case '-r':
 			foreach (Routes::TABLE as [$method, $path, $class, $action]) {
@@ -40,7 +40,8 @@ try {
 			rename("$file.new", $file);
 			exit(0);
 		case '-m':
-			// For make: every template, compiled.
+			// For make: every template and every file of words, compiled.
+			Language::compile($root);
 			$n = (new View($root, "$root/build/twig", new Assets("$root/static")))->compile($root);
 			exit($n > 0 ? 0 : 1);
 	}

@@ -13,11 +13,7 @@
 			return;
 		if (form.dataset.confirm && form !== asked && dialog.showModal) {
 			event.preventDefault();
-			if (form.id === "bulk" && !document.querySelector("[form=bulk]:checked")) {
-				ask(form, event.submitter, "Nothing is selected.", false);
-				return;
-			}
-			ask(form, event.submitter, form.dataset.confirm, true);
+			ask(form, event.submitter);
 			return;
 		}
 		asked = null;
@@ -31,13 +27,13 @@
 		form.dataset.sent = "1";
 	});
 
-	function ask(form, button, text, possible) {
-		document.getElementById("confirm-text").textContent = text;
-		const [yes, no] = dialog.querySelectorAll("button");
-		yes.hidden = !possible;
-		no.textContent = possible ? "No, go back" : "OK";
+	function ask(form, button) {
+		const yes = dialog.querySelector("[value=yes]");
+		document.getElementById("confirm-text").textContent = form.dataset.confirm;
+		if (button)
+			yes.textContent = button.textContent;
 		dialog.onclose = () => {
-			if (possible && dialog.returnValue === "yes") {
+			if (dialog.returnValue === "yes") {
 				asked = form;
 				form.requestSubmit(button || undefined);
 			} else if (button) {
@@ -56,37 +52,71 @@
 			button.removeAttribute("aria-busy");
 	});
 
-	/* -- Select what is affordable -------------------------------------------- */
-	function tickers() {
-		const bulk = document.querySelector("[data-bulk]");
-		if (!bulk || bulk.querySelector(".quiet") || !document.querySelector("[data-affordable]"))
-			return;
-		const button = document.createElement("button");
-		button.type = "button";
-		button.className = "quiet";
-		button.textContent = "Select what is affordable now";
-		button.onclick = () => {
-			for (const box of document.querySelectorAll("[form=bulk]"))
-				box.checked = "affordable" in box.dataset;
-			counted();
-		};
-		bulk.append(button);
-	}
-	tickers();
+	/* -- The waiting list: select, and say on the buttons what they take ---- */
+	const boxes = () => [...document.querySelectorAll("#decide [type=checkbox]")];
 
-	/* How many the button is about. */
 	function counted() {
-		const button = document.querySelector("[data-count]");
-		if (!button)
-			return;
-		const n = document.querySelectorAll("[form=bulk]:checked").length;
-		button.textContent = button.dataset.count.replace("{} ", n === 0 ? "" : `${n} `);
+		const ticked = boxes().filter((box) => box.checked);
+		const all = document.querySelector("[data-all]");
+		if (all)
+			all.textContent = ticked.length > 0 && ticked.length === boxes().length ? all.dataset.clear : all.dataset.all;
+		const have = shares(ticked, true), price = shares(ticked, false);
+		for (const button of document.querySelectorAll("[data-count]")) {
+			button.dataset.none ??= button.textContent;
+			const n = button.value === "have" ? have.length : button.value === "price" ? price.length : ticked.length;
+			const points = have.reduce((sum, take) => sum + take, 0).toLocaleString(document.documentElement.lang);
+			button.textContent = ticked.length === 0 ? button.dataset.none
+				: button.dataset.count.replace("{}", n).replace("{points}", points);
+			button.disabled = ticked.length > 0 && n === 0; /* none of them is possible */
+		}
+	}
+
+	/* What each of these would pay, as Pending::shares has it; those that are not possible are left out. */
+	function shares(ticked, forLess) {
+		const spent = {}, used = {}, takes = [];
+		for (const box of ticked) {
+			const [, guest, room, price, balance, free] = box.value.split(":");
+			const has = Math.max(0, Number(balance) - (spent[guest] ?? 0));
+			if (balance === "" || (used[room] ?? 0) >= Number(free) || (has < Number(price) && !forLess))
+				continue;
+			const take = Math.min(Number(price), has);
+			spent[guest] = (spent[guest] ?? 0) + take;
+			used[room] = (used[room] ?? 0) + 1;
+			takes.push(take);
+		}
+		return takes;
 	}
 	document.addEventListener("change", (event) => {
-		if (event.target.matches("[form=bulk]"))
+		if (event.target.matches("#decide [type=checkbox]"))
 			counted();
 	});
+	document.addEventListener("click", (event) => {
+		if (!event.target.matches("[data-all]"))
+			return;
+		event.preventDefault();
+		const all = boxes(), on = !all.every((box) => box.checked);
+		for (const box of all)
+			box.checked = on;
+		counted();
+	});
 	window.addEventListener("pageshow", counted);
+
+	/* On a narrow screen the navigation is one row to be moved: to where one is.  Not by scrollIntoView, behind
+	 * which some browsers (Chromium 150) go on with Tab, past the link to the content. */
+	const row = document.querySelector(".top nav"), here = row?.querySelector("[aria-current]");
+	if (here)
+		row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+
+	/* / goes to the search, wherever one is and nothing is being typed. */
+	document.addEventListener("keydown", (event) => {
+		const find = document.getElementById("find");
+		if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !find || dialog.open ||
+				event.target.matches("input:not([type=checkbox]), textarea, select"))
+			return;
+		event.preventDefault();
+		find.focus();
+		find.select();
+	});
 
 	/* Only one sheet of other decisions is open at a time; Escape closes it. */
 	document.addEventListener("toggle", (event) => {
@@ -121,32 +151,35 @@
 			return;
 		let answer;
 		try {
-			answer = await fetch(location.href, { headers: { "X-Live": "1" }, redirect: "error" });
+			answer = await fetch(location.href, { headers: { "X-Live": section.dataset.since || "1" }, redirect: "error" });
 		} catch {
 			return; /* next time */
 		}
 		if (answer.status === 401) {
 			clearInterval(timer);
-			tell("You were signed out. ", "Sign in again", location.href);
+			tell(document.body.dataset.signedOut, document.body.dataset.signIn, location.href);
 			return;
 		}
 		if (!answer.ok)
 			return;
 		const page = new DOMParser().parseFromString(await answer.text(), "text/html");
 		const fresh = page.querySelector("[data-live]");
+		const nav = document.querySelector(".top nav"), now = page.querySelector(".top nav");
+		if (nav && now && !nav.contains(document.activeElement) && nav.innerHTML !== now.innerHTML)
+			nav.replaceWith(now);
 		if (!fresh || busy(section) || plain(fresh) === plain(section))
 			return;
 		const focused = section.contains(document.activeElement) && document.activeElement.getAttribute("href");
 		section.replaceWith(fresh);
 		if (focused)
 			fresh.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
-		tickers();
+		counted();
 	}
 
 	/* Each form has a number of its own: that is no news. */
 	function plain(section) {
 		const copy = section.cloneNode(true);
-		for (const field of copy.querySelectorAll("[name=form], [data-bulk]"))
+		for (const field of copy.querySelectorAll("[name=form], .bulk"))
 			field.remove();
 		return copy.innerHTML.replace(/\s+/g, " ");
 	}
@@ -158,7 +191,7 @@
 		p.setAttribute("role", "alert");
 		a.href = href;
 		a.textContent = link;
-		p.append(text, a);
+		p.append(text, " ", a);
 		document.getElementById("main").prepend(p);
 	}
 

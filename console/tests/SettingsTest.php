@@ -24,20 +24,23 @@ final class SettingsTest extends TestCase
 	{
 		$settings = Settings::from(self::SECRET + ['LOYALTY_CONSOLE_IDLE_S' => ''], true);
 		$this->assertSame(1800, $settings->number('LOYALTY_CONSOLE_IDLE_S'));
-		$this->assertSame('https://localhost:8443', $settings->text('LOYALTY_API_URL'));
+		$this->assertSame('https://localhost:8443', $settings->text('LOYALTY_CONSOLE_API_URL'));
 	}
 
 	public function testUnknownNamesAndBadValuesAreAllToldAtOnce(): void
 	{
-		$why = $this->refused(['LOYALTY_CONSOLE_IDLES' => '5', 'LOYALTY_API_URL' => 'http://x', 'LOYALTY_CONSOLE_WORKERS' => '0', 'LOYALTY_API_URL_FILE' => '/x']);
-		foreach (['LOYALTY_CONSOLE_IDLES', 'LOYALTY_API_URL=http://x', 'LOYALTY_CONSOLE_WORKERS=0', 'LOYALTY_CONSOLE_SECRET', 'LOYALTY_API_URL_FILE'] as $name) {
+		$why = $this->refused(['LOYALTY_CONSOLE_IDLES' => '5', 'LOYALTY_CONSOLE_API_URL' => 'http://x', 'LOYALTY_CONSOLE_WORKERS' => '0', 'LOYALTY_CONSOLE_API_URL_FILE' => '/x']);
+		foreach (['LOYALTY_CONSOLE_IDLES', 'LOYALTY_CONSOLE_API_URL=http://x', 'LOYALTY_CONSOLE_WORKERS=0', 'LOYALTY_CONSOLE_SECRET', 'LOYALTY_CONSOLE_API_URL_FILE'] as $name) {
 			$this->assertStringContainsString($name, $why);
 		}
 	}
 
 	public function testNamesOfOthersAreNoConcernOfOurs(): void
 	{
-		$this->assertInstanceOf(Settings::class, Settings::from(self::SECRET + ['HOME' => '/root'], true));
+		$this->assertInstanceOf(Settings::class, Settings::from(self::SECRET + ['HOME' => '/root', 'LOYALTY_NGINX_ANY' => '1', 'LOYALTY_BACKUP_KEEP' => '1', 'LOYALTY_MAIL_TO' => 'x'], true));
+		foreach (['LOYALTY_API_URL', 'LOYALTY_LOG_LEVLE', 'LOYALTY_NGINX', 'LOYALTY_NGINX_', 'LOYALTY_SMPT_HOST'] as $name) {
+			$this->assertStringContainsString($name, $this->refused(self::SECRET + [$name => '1']));
+		}
 	}
 
 	public function testASecretIsLongEnoughAndNotPrinted(): void

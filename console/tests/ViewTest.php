@@ -3,6 +3,7 @@
 declare(strict_types=1);
 
 use Loyalty\Console\Assets;
+use Loyalty\Console\Decision;
 use Loyalty\Console\Forms;
 use Loyalty\Console\View;
 use PHPUnit\Framework\TestCase;
@@ -14,7 +15,7 @@ final class ViewTest extends TestCase
 	private function render(string $template, array $values): string
 	{
 		$root = dirname(__DIR__);
-		return (new View($root, '', new Assets("$root/static")))->render($template, $values + ['me' => self::NASTY, 'request_id' => self::NASTY,
+		return (new View($root, '', new Assets("$root/static")))->render($template, $values + ['me' => self::NASTY, 'summary' => ['pending_approval' => 3, 'dead_mails' => 1], 'zone' => 'UTC',
 			'path' => '/console/pending', 'notice' => ['text' => self::NASTY, 'id' => self::NASTY, 'at' => self::NASTY], 'problem' => null,
 			'forms' => new Forms(self::NASTY, '', null), 'idle_s' => 60]);
 	}
@@ -48,9 +49,11 @@ final class ViewTest extends TestCase
 			'request_id' => self::NASTY, 'created_at' => $at, 'next_attempt_at' => $at, 'sent_at' => null, 'last_error' => self::NASTY];
 		$history = [['id' => 1, 'reservation_id' => self::NASTY, 'actor' => self::NASTY, 'request_id' => self::NASTY, 'changed_at' => $at, 'from' => null, 'to' => 'PENDING_APPROVAL', 'points' => 1, 'reason' => self::NASTY]];
 		$pages = [
-			'pending.twig' => ['rows' => [$it + ['balance' => 1, 'missing' => 0, 'affordable' => true]], 'total' => 1, 'more' => self::NASTY, 'cursor' => self::NASTY, 'page' => 1,
-				'pages' => 1, 'before' => '', 'after' => '', 'results' => [['id' => self::NASTY, 'fine' => true, 'problem' => null, 'reservation' => $it]]],
-			'reservation.twig' => ['it' => $it, 'history' => $history, 'balance' => 1, 'action' => 'reject', 'typed' => ['points' => self::NASTY, 'reason' => self::NASTY], 'back' => self::NASTY],
+			'pending.twig' => ['rows' => [$it + Decision::offers($it, 1) + ['is_new' => true], ['points' => 5] + $it + Decision::offers(['points' => 5] + $it, 1) + ['is_new' => false]], 'total' => 1, 'more' => self::NASTY, 'cursor' => self::NASTY, 'page' => 1,
+				'pages' => 1, 'before' => '', 'after' => '', 'here' => '/console/pending', 'all' => '/console/pending', 'q' => self::NASTY, 'too_many' => true, 'ticked' => [self::NASTY], 'since' => self::NASTY, 'news' => '/console/pending/news?' . self::NASTY, 'again' => '/console/pending?' . self::NASTY,
+				'wrong' => ['reason' => self::NASTY, 'why-' . self::NASTY => self::NASTY], 'typed' => ['reason' => self::NASTY, 'why' => [self::NASTY => self::NASTY], 'points' => [self::NASTY => self::NASTY]],
+				'results' => [self::NASTY => ['fine' => true, 'why' => '', 'it' => ['status' => 'RESERVED'] + $it], 'b' => ['fine' => false, 'why' => self::NASTY, 'it' => null]]],
+			'reservation.twig' => ['it' => $it, 'history' => $history, 'offer' => Decision::offers(['points' => 5] + $it, 1), 'action' => 'reject', 'typed' => ['points' => self::NASTY, 'reason' => self::NASTY], 'back' => self::NASTY],
 			'mail.twig' => ['rows' => [$mail], 'status' => '', 'statuses' => [], 'waiting' => 1, 'oldest' => 1, 'dead' => 1, 'chart' => null, 'next' => '', 'first' => ''],
 			'sign-in.twig' => ['why' => self::NASTY, 'name' => self::NASTY, 'to' => self::NASTY, 'resume' => self::NASTY, 'wrong' => ['name' => self::NASTY, 'key' => self::NASTY]],
 			'resume.twig' => ['why' => self::NASTY, 'action' => '/console/rooms', 'fields' => [self::NASTY => self::NASTY, 'id' => [self::NASTY]], 'kept' => self::NASTY],

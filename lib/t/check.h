@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A test by its function's name; NUMBERED: of a scenario of the contract's list (E042). */
+/* A test by its function's name; NUMBERED: of a scenario in docs/edge-cases.md (E042). */
 #define TEST(f)                                                                                    \
 	{                                                                                          \
 #f, f                                                                              \
@@ -48,16 +48,18 @@ int64_t check_since(int64_t start);
 void check_pause(int ms);
 
 extern CU_TestInfo tests_answer[], tests_body[], tests_buf[], tests_conf[], tests_db[],
-    tests_db_in_two_steps[], tests_etag[], tests_fcgi[], tests_hash[], tests_hex[], tests_json[],
-    tests_jsonw[], tests_log[], tests_page[], tests_problem[], tests_req[], tests_resp[],
-    tests_route[], tests_service[], tests_shape[], tests_text[], tests_uuid[];
+    tests_db_hosts[], tests_db_in_two_steps[], tests_db_prepared[], tests_etag[], tests_fcgi[],
+    tests_hash[], tests_hex[], tests_json[], tests_jsonw[], tests_log[], tests_page[], tests_find[],
+    tests_problem[], tests_req[], tests_resp[], tests_route[], tests_service[], tests_shape[],
+    tests_text[], tests_uuid[];
 
 /* The servers that main.c starts: test_fcgi.c's and test_service.c's. */
 int fcgi_server(int argc, char **argv);
 int service_server(int argc, char **argv);
 
-/* Around the suite db_in_two_steps. */
+/* Around the suites of the ways to make a call. */
 int db_in_two_steps(void);
-int db_in_one_step(void);
+int db_prepared(void);
+int db_as_text(void);
 
 #endif

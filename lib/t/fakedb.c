@@ -11,12 +11,12 @@
 #include "buf.h"
 #include "check.h"
 #include "fakedb.h"
-#include "schema_version.h"
+#include "version.h"
 
 #define CONNECTIONS_MAX 64
 #define TEXTS 32
 #define STATEMENTS 16
-#define PARAMS 8
+#define PARAMS 16
 
 #define MORE_RESULTS 0x000a /* autocommit, more results follow */
 #define NO_MORE 0x0002
@@ -24,15 +24,16 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fake_step script[24];
 static size_t nscript;
-static bool mute, stall;
+static bool mute, stall, read_only[2];
 static int schema;
 static unsigned drop_after, generation, connections, other_connections, calls, kills, schema_calls,
-    prepares, thread_ids = 100;
+    prepares, unprepared, thread_ids = 100;
 static char texts[TEXTS][512];
 
 /* One connection, in its own thread. */
 struct link {
 	int fd;
+	bool other; /* to the other socket */
 	uint8_t sequence;
 	unsigned generation; /* of its beginning: another now means: close */
 	struct buf out;
@@ -151,9 +152,9 @@ send_row(struct link *l, const char *const *values, unsigned n, bool binary)
 }
 
 static bool
-send_rows(struct link *l, const struct fake_step *s, bool binary)
+send_rows(struct link *l, const struct fake_step *s, bool binary, bool of_call)
 {
-	unsigned i, status = binary ? NO_MORE : MORE_RESULTS;
+	unsigned i, status = of_call ? MORE_RESULTS : NO_MORE;
 
 	number(l, s->columns, 1);
 	if (!send_packet(l) || !send_columns(l, s->columns, status))
@@ -161,7 +162,7 @@ send_rows(struct link *l, const struct fake_step *s, bool binary)
 	for (i = 0; i < s->nrows; i++)
 		if (!send_row(l, s->values + i * s->columns, s->columns, binary))
 			return false;
-	return send_end(l, status) && (binary || send_ok(l));
+	return send_end(l, status) && (!of_call || send_ok(l));
 }
 
 /* Wait until there is something, or the connection is to go: false. */
@@ -253,7 +254,7 @@ answer_call(struct link *l, const char *sql, bool binary)
 		check_pause(s.delay_ms);
 	switch (s.kind) {
 	case FAKE_ROWS:
-		return send_rows(l, &s, binary);
+		return send_rows(l, &s, binary, strncmp(sql, "CALL ", 5) == 0);
 	case FAKE_NO_ROWS:
 		return send_ok(l);
 	case FAKE_ERROR:
@@ -284,7 +285,20 @@ answer_schema(struct link *l)
 		return false;
 	}
 	snprintf(digits, sizeof(digits), "%d", version);
-	return send_rows(l, &s, false);
+	return send_rows(l, &s, false, true);
+}
+
+static bool
+answer_show(struct link *l)
+{
+	const char *values[2] = {"read_only", "OFF"};
+	struct fake_step s = {.kind = FAKE_ROWS, .columns = 2, .nrows = 1, .values = values};
+
+	pthread_mutex_lock(&lock);
+	if (read_only[l->other])
+		values[1] = "ON";
+	pthread_mutex_unlock(&lock);
+	return send_rows(l, &s, false, false);
 }
 
 /* SET, KILL */
@@ -303,10 +317,12 @@ answer_other(struct link *l, const char *sql)
 	return false;
 }
 
-/* COM_STMT_PREPARE: as many columns as the rows have that come next. */
+/* COM_STMT_PREPARE: as many columns as the rows have that come next; a CALL tells of its own later.
+ */
 static bool
 answer_prepare(struct link *l, const char *sql)
 {
+	bool closes, call = strncmp(sql, "CALL ", 5) == 0;
 	unsigned params = 0, columns = 0;
 	const char *p;
 	size_t i;
@@ -317,11 +333,15 @@ answer_prepare(struct link *l, const char *sql)
 		params += *p == '?';
 	pthread_mutex_lock(&lock);
 	prepares++;
-	if (nscript > 0)
+	closes = unprepared > 0;
+	unprepared -= closes;
+	if (nscript > 0 && !call)
 		columns = script[calls < nscript ? calls : nscript - 1].columns;
-	for (i = 0; columns == 0 && i < nscript; i++)
+	for (i = 0; columns == 0 && i < nscript && !call; i++)
 		columns = script[i].columns > columns ? script[i].columns : columns;
 	pthread_mutex_unlock(&lock);
+	if (closes)
+		return false;
 	snprintf(l->prepared[l->nprepared++], sizeof(l->prepared[0]), "%.*s",
 	    (int)sizeof(l->prepared[0]) - 1, sql);
 	number(l, 0, 1);
@@ -393,7 +413,9 @@ answer_text(struct link *l, const char *sql, unsigned *left)
 {
 	if (strcmp(sql, "CALL schema_version()") == 0)
 		return answer_schema(l);
-	if (strncmp(sql, "CALL ", 5) == 0)
+	if (strncmp(sql, "SHOW GLOBAL ", 12) == 0)
+		return answer_show(l);
+	if (strncmp(sql, "CALL ", 5) == 0 || strncmp(sql, "SELECT @", 8) == 0)
 		return answer_call(l, sql, false) && --*left != 0;
 	return answer_other(l, sql);
 }
@@ -421,7 +443,7 @@ converse(struct link *l, unsigned left)
 static void *
 serve(void *arg)
 {
-	struct link l = {.fd = (int)(intptr_t)arg};
+	struct link l = {.fd = (int)(intptr_t)arg / 2, .other = (intptr_t)arg % 2 == 1};
 	unsigned id, left;
 	bool silent;
 
@@ -460,7 +482,9 @@ accept_all(void *arg)
 		if (f->counter != NULL)
 			++*f->counter;
 		pthread_mutex_unlock(&lock);
-		if (pthread_create(&t, NULL, serve, (void *)(intptr_t)c) == 0)
+		if (pthread_create(
+			&t, NULL, serve, (void *)(intptr_t)(2 * c + (f->counter != NULL)))
+		    == 0)
 			pthread_detach(t);
 		else
 			close(c);
@@ -513,9 +537,9 @@ fakedb_script(const struct fake_step *steps, size_t n)
 	if (n > 0)
 		memcpy(script, steps, n * sizeof(*steps));
 	nscript = n;
-	mute = stall = false;
-	schema = LOYALTY_SCHEMA_VERSION;
-	drop_after = 0;
+	mute = stall = read_only[0] = read_only[1] = false;
+	schema = LOYALTY_COMPATIBILITY;
+	drop_after = unprepared = 0;
 	generation++;
 	connections = other_connections = calls = kills = schema_calls = prepares = 0;
 	memset(texts, 0, sizeof(texts));
@@ -539,6 +563,15 @@ fakedb_stall(bool on)
 }
 
 void
+fakedb_read_only(bool first, bool other)
+{
+	pthread_mutex_lock(&lock);
+	read_only[0] = first;
+	read_only[1] = other;
+	pthread_mutex_unlock(&lock);
+}
+
+void
 fakedb_schema(int version)
 {
 	pthread_mutex_lock(&lock);
@@ -551,6 +584,14 @@ fakedb_drop_after(unsigned n)
 {
 	pthread_mutex_lock(&lock);
 	drop_after = n;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fakedb_close_at_prepares(unsigned n)
+{
+	pthread_mutex_lock(&lock);
+	unprepared = n;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -18,7 +18,8 @@ enum fake_kind {
 	FAKE_HANG,    /* say nothing */
 };
 
-/* The answer to one CALL, or to one execution of a SELECT, whose text has the arguments in it. */
+/* The answer to one CALL, to one SELECT of variables, or to one execution of what was prepared,
+ * whose text has the arguments in it. */
 struct fake_step {
 	enum fake_kind kind;
 	unsigned error;	  /* of FAKE_ERROR */
@@ -33,11 +34,13 @@ struct fake_step {
 void fakedb_script(const struct fake_step *steps, size_t n);
 
 /* What becomes of connections and of schema_version, until fakedb_script. */
-void fakedb_mute(bool mute);		/* accept, say nothing */
-void fakedb_schema(int version);	/* -1: hang */
-void fakedb_stall(bool stall);		/* say nothing to SET */
-void fakedb_drop_after(unsigned calls); /* close each connection once it has answered so many */
-void fakedb_drop_all(void);		/* close all there are now */
+void fakedb_mute(bool mute);		       /* accept, say nothing */
+void fakedb_schema(int version);	       /* -1: hang */
+void fakedb_stall(bool stall);		       /* say nothing to SET */
+void fakedb_read_only(bool first, bool other); /* what each says of itself */
+void fakedb_drop_after(unsigned calls);	   /* close each connection once it has answered so many */
+void fakedb_drop_all(void);		   /* close all there are now */
+void fakedb_close_at_prepares(unsigned n); /* instead of the next n answers to PREPARE */
 
 /* Its sockets, as of two hosts; each starts at the first call. */
 const char *fakedb_path(void);
@@ -50,7 +53,7 @@ unsigned fakedb_connections(void);
 unsigned fakedb_other_connections(void); /* to the other socket, of these */
 unsigned fakedb_calls(void);
 unsigned fakedb_kills(void);
-unsigned fakedb_prepares(void); /* SELECTs prepared; executed they count as calls */
+unsigned fakedb_prepares(void); /* prepared; executed they count as calls */
 unsigned fakedb_schema_calls(void);
 const char *fakedb_text(unsigned n);
 

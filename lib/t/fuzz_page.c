@@ -47,7 +47,7 @@ make(const unsigned char id[16], char cursor[CURSOR + 1])
 	size_t i;
 
 	resp_reset(&rs);
-	page_next(&rq, &rs, &page, id);
+	page_next(&rq, &rs, &page, id, NULL);
 	buf_add(&rs.head, "", 1);
 	s = rs.head.p;
 	for (i = 0; i + 3 < rs.head.len; i++)
@@ -61,6 +61,34 @@ make(const unsigned char id[16], char cursor[CURSOR + 1])
 		fuzz_fail("Link has no cursor", s, rs.head.len);
 	memcpy(cursor, at, CURSOR);
 	cursor[CURSOR] = '\0';
+}
+
+/* The same of a list in an order of its own, whose cursor has any length. */
+static void
+go_round_ordered(const uint8_t *data, size_t size, const uint8_t id[HASH_SIZE])
+{
+	static struct page_order order;
+	char *at, c;
+	size_t len;
+
+	order.len = size < sizeof(order.key) ? size : sizeof(order.key);
+	order.mark = (long long)(id[17] << 16 | id[18]);
+	memcpy(order.key, data, order.len);
+	resp_reset(&rs);
+	page_next(&rq, &rs, &page, id, &order);
+	at = memmem(rs.head.p, rs.head.len, "cursor=", 7);
+	if (at == NULL)
+		fuzz_fail("Link has no cursor", rs.head.p, rs.head.len);
+	at += 7;
+	len = strcspn(at, ">");
+	if (!takes(at, len) || memcmp(page.id, id, 16) != 0 || page.order.len != order.len
+	    || page.order.mark != order.mark || memcmp(page.order.key, order.key, order.len) != 0)
+		fuzz_fail("an ordered cursor of ours is refused", at, len);
+	at += id[19] % len;
+	c = *at;
+	*at = (char)(size > 0 ? data[size - 1] : '*');
+	if (*at != c && takes(rs.head.p + (size_t)(at - rs.head.p) - id[19] % len, len))
+		fuzz_fail("a changed ordered cursor is taken", at, 1);
 }
 
 /* A cursor of ours goes round; with one character changed it is refused. */
@@ -80,6 +108,7 @@ go_round(const uint8_t *data, size_t size)
 	cursor[at] = (char)(size > 0 ? data[size - 1] : '*');
 	if (cursor[at] != c && takes(cursor, CURSOR))
 		fuzz_fail("a changed cursor is taken", cursor, CURSOR);
+	go_round_ordered(data, size, id);
 }
 
 int
@@ -103,7 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s[len] = '\0';
 	for (i = 0; i < rq.query.n; i++)
 		rq.query.v[i].len = strlen(rq.query.v[i].value);
-	if (takes(copy, strlen(copy))) {
+	if (takes(copy, strlen(copy)) && strlen(copy) == CURSOR) {
 		make(page.id, made);
 		if (strcmp(made, copy) != 0)
 			fuzz_fail("another spelling of a cursor is taken", copy, size);

@@ -16,6 +16,8 @@ const struct fuzz_seed fuzz_seeds[] = {
 	      "BI0VniavN7wAAAAAAAAAA\nHTTP_X_ACTOR=Anna%20M%c3%bcller\n"),
     FUZZ_SEED("REQUEST_METHOD=GET\nREQUEST_PATH=/v1/things/" ID "\n" KEY
 	      "HTTP_IF_NONE_MATCH=\"a\", W/\"b\", *\nLOYALTY_REQUEST_ID=req-1\n"),
+    FUZZ_SEED("REQUEST_METHOD=GET\nREQUEST_PATH=/v1/things\n" KEY "QUERY_STRING=ids=" ID
+	      ",11111111-2222-4333-8444-555555555555\n"),
     FUZZ_SEED("REQUEST_METHOD=HEAD\nREQUEST_PATH=/v1/things\n" KEY "QUERY_STRING=limit=200\n"),
     FUZZ_SEED(
 	"REQUEST_METHOD=POST\nREQUEST_PATH=/v1/things\n" KEY
@@ -42,8 +44,9 @@ const struct fuzz_seed fuzz_words[] = {FUZZ_SEED("\n"), FUZZ_SEED("\r\n"), FUZZ_
     FUZZ_SEED("%e2%80%ae"), FUZZ_SEED("/"), FUZZ_SEED("{id}"), FUZZ_SEED("\""), FUZZ_SEED("\\"),
     FUZZ_SEED(","), FUZZ_SEED("*"), FUZZ_SEED("W/"), FUZZ_SEED(";"), FUZZ_SEED("charset="),
     FUZZ_SEED("\x1b"), FUZZ_SEED("\xff"), FUZZ_SEED("\xf0\x9f\x98\x80"), FUZZ_SEED("limit=5&"),
-    FUZZ_SEED("q=1&"), FUZZ_SEED("cursor="), FUZZ_SEED("available=1"), FUZZ_SEED("QUERY_STRING="),
-    FUZZ_SEED("HTTP_X_API_KEY=k\n"), FUZZ_SEED("LOYALTY_ROLE=public\n"), FUZZ_SEED("HTTP_X_ACTOR="),
+    FUZZ_SEED("q=1&"), FUZZ_SEED("ids="), FUZZ_SEED(ID ","), FUZZ_SEED("cursor="),
+    FUZZ_SEED("available=1"), FUZZ_SEED("QUERY_STRING="), FUZZ_SEED("HTTP_X_API_KEY=k\n"),
+    FUZZ_SEED("LOYALTY_ROLE=public\n"), FUZZ_SEED("HTTP_X_ACTOR="),
     FUZZ_SEED("HTTP_IDEMPOTENCY_KEY="), FUZZ_SEED("HTTP_IF_NONE_MATCH="),
     FUZZ_SEED("HTTP_IF_MATCH="), FUZZ_SEED("HTTP_AUTHORIZATION="), FUZZ_SEED("LOYALTY_REQUEST_ID="),
     FUZZ_SEED("CONTENT_TYPE="), FUZZ_SEED("\"a\":1,"), FUZZ_SEED("\"user\":"), FUZZ_SEED("[[[["),

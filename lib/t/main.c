@@ -40,9 +40,10 @@ main(int argc, char **argv)
 {
 	CU_SuiteInfo suites[] = {SUITE(body), SUITE(buf), SUITE(hash), SUITE(hex), SUITE(etag),
 	    SUITE(uuid), SUITE(text), SUITE(json), SUITE(jsonw), SUITE(problem), SUITE(shape),
-	    SUITE(conf), SUITE(log), SUITE(req), SUITE(resp), SUITE(page), SUITE(route), SUITE(db),
-	    SUITE(answer), SUITE(fcgi), SUITE(service),
-	    {"db_in_two_steps", db_in_two_steps, db_in_one_step, NULL, NULL, tests_db_in_two_steps},
+	    SUITE(conf), SUITE(log), SUITE(req), SUITE(resp), SUITE(page), SUITE(find),
+	    SUITE(route), SUITE(db_hosts), SUITE(db), SUITE(answer), SUITE(fcgi), SUITE(service),
+	    {"db_in_two_steps", db_in_two_steps, db_as_text, NULL, NULL, tests_db_in_two_steps},
+	    {"db_prepared", db_prepared, db_as_text, NULL, NULL, tests_db_prepared},
 	    CU_SUITE_INFO_NULL};
 	unsigned failed = 1, run = 0;
 

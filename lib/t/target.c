@@ -23,11 +23,14 @@ thing_list(struct req *rq, struct resp *rs)
 {
 	static const unsigned char last[16] = "sixteen bytes...";
 	struct jsonw w = jsonw_begin(&rs->body);
+	unsigned char ids[QUERY_IDS * 16];
 	struct page page;
 	size_t i;
 
 	target_calls++;
 	page_read(rq, &page);
+	if (query_get(&rq->query, "ids", NULL) != NULL)
+		query_ids(&rq->query, &rq->faults, ids);
 	if (rq->faults.n > 0)
 		return PROB_BAD_QUERY;
 	jsonw_array(&w);
@@ -40,7 +43,7 @@ thing_list(struct req *rq, struct resp *rs)
 		jsonw_close(&w);
 	}
 	jsonw_close(&w);
-	page_next(rq, rs, &page, last);
+	page_next(rq, rs, &page, last, NULL);
 	rs->has_etag = true;
 	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
 }
@@ -144,6 +147,23 @@ stored_create(struct req *rq, struct resp *rs)
 }
 
 static void
+shape_known(struct jsonw *w, const struct field *f)
+{
+	const struct field user[SHAPE_USER] = {f[2], f[0], f[1]};
+
+	shape_user(w, user);
+}
+
+static enum prob
+known_create(struct req *rq, struct resp *rs)
+{
+	static const struct field known = {TARGET_ID, 16};
+
+	call_begin(rq, "known_create");
+	return answer_known(rq, rs, call_write(rq), shape_known, 2, &known, 1, 201, NULL);
+}
+
+static void
 stored_call(struct req *rq, const void *in)
 {
 	(void)in;
@@ -161,13 +181,13 @@ static enum prob
 stored_put(struct req *rq, struct resp *rs)
 {
 	static const struct change change = {
-	    stored_read, shape_user, SHAPE_USER, PROB_NONE, stored_call};
+	    stored_read, shape_user, SHAPE_USER, PROB_NONE, PROB_NONE, stored_call};
 
 	return change_answer(rq, rs, &change, NULL);
 }
 
 const struct route target_routes[] = {
-    {METHOD_GET, "/v1/things", SCOPE_ANY, thing_list, "thing_list", "available q limit cursor"},
+    {METHOD_GET, "/v1/things", SCOPE_ANY, thing_list, "thing_list", "available q ids limit cursor"},
     {METHOD_POST, "/v1/things", SCOPE_ANY, thing_create, "thing_create", ""},
     {METHOD_GET, "/v1/things/{room}", SCOPE_ANY, thing_get, "thing_get", ""},
     {METHOD_PUT, "/v1/things/{reservation}", SCOPE_RESTRICTED, thing_act, "thing_put", ""},
@@ -175,6 +195,7 @@ const struct route target_routes[] = {
     {METHOD_GET, "/v1/broken", SCOPE_ANY, broken_get, "broken_get", ""},
     {METHOD_GET, "/v1/stored", SCOPE_ANY, stored_get, "stored_get", ""},
     {METHOD_POST, "/v1/stored", SCOPE_ANY, stored_create, "stored_create", ""},
+    {METHOD_POST, "/v1/known", SCOPE_ANY, known_create, "known_create", ""},
     {METHOD_PUT, "/v1/stored/{user}", SCOPE_ANY, stored_put, "stored_put", ""},
 };
 const size_t target_nroutes = sizeof(target_routes) / sizeof(target_routes[0]);

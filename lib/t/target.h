@@ -8,6 +8,9 @@
 #include "resp.h"
 #include "route.h"
 
+/* An id, 16 bytes. */
+#define TARGET_ID "\x01\x92\xf4\xa1\x7b\x3c\x7d\xef\x81\x23\x45\x67\x89\xab\xcd\xef"
+
 #define TARGET_PARAMS 64
 
 /*

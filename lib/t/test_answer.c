@@ -13,7 +13,7 @@
 
 #define ID "0192f4a1-7b3c-7def-8123-456789abcdef"
 #define HEX "0192f4a17b3c7def8123456789abcdef"
-#define BYTES "\x01\x92\xf4\xa1\x7b\x3c\x7d\xef\x81\x23\x45\x67\x89\xab\xcd\xef"
+#define BYTES TARGET_ID
 #define TAIL "\x92\xf4\xa1\x7b\x3c\x7d\xef\x81\x23\x45\x67\x89\xab\xcd\xef"
 #define USER "{\"id\":\"" ID "\",\"name\":\"Anna\",\"role\":\"USER\"}"
 #define TAG "\"4945e4d933cda72c6969732f3e9017fe\""	 /* of USER */
@@ -217,6 +217,27 @@ write_success_is_rendered(void)
 	done();
 }
 
+/* What the request has told is not in the row; NULL is not replayed. */
+static void
+write_success_is_completed_by_what_is_known(void)
+{
+	static const char *const rows[][3] = {
+	    {NULL, "Anna", "USER"}, {"1", "Anna", "USER"}, {NULL, NULL, NULL}};
+	static const int status[] = {201, 201, 500};
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		tells(&(struct fake_step){
+		    .kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = rows[i]});
+		CHECK(run("POST", "/v1/known", "k1") == status[i], "row %zu: %d", i, x.rs.status);
+		if (status[i] == 201)
+			body_is(USER);
+		CHECK(has("Idempotency-Replayed") == (i == 1), "row %zu: %.*s", i, (int)x.out.len,
+		    x.out.p);
+	}
+	done();
+}
+
 static void
 write_sends_key_and_body_as_digests(void)
 {
@@ -256,7 +277,7 @@ write_replay_is_the_same_bytes_and_says_so(void)
 static void
 write_refusal_keeps_its_first_request_id(void)
 {
-	CHECK(WRITE("k1", "sold-out", "req-1", "1", "Blue \"1\"", NULL, NULL) == 409, "%d",
+	CHECK(WRITE("k1", "sold-out", "Blue \"1\"", NULL, NULL, "req-1", "1") == 409, "%d",
 	    x.rs.status);
 	body_is("{\"type\":\"/problems/sold-out\",\"title\":\"Sold "
 		"out\",\"status\":409,\"detail\":\"No unit of \\\"Blue \\\"1\\\"\\\" is left.\","
@@ -268,11 +289,11 @@ write_refusal_keeps_its_first_request_id(void)
 static void
 write_refusal_without_a_detail_has_the_tables(void)
 {
-	CHECK(WRITE(NULL, "room-not-found", "req-2", "0", NULL, NULL, NULL) == 404, "%d",
+	CHECK(WRITE(NULL, "room-not-found", NULL, NULL, NULL, "req-2", "0") == 404, "%d",
 	    x.rs.status);
 	CHECK(has("There is no room with this id.") && !has("Idempotency-Replayed"), "%.*s",
 	    (int)x.out.len, x.out.p);
-	CHECK(WRITE("k1", "idempotency-key-reused", "req-2", "0", NULL, NULL, NULL) == 422, "%d",
+	CHECK(WRITE("k1", "idempotency-key-reused", NULL, NULL, NULL, "req-2", "0") == 422, "%d",
 	    x.rs.status);
 	done();
 }
@@ -280,7 +301,7 @@ write_refusal_without_a_detail_has_the_tables(void)
 static void
 write_refusal_of_a_member_points_at_it(void)
 {
-	CHECK(WRITE(NULL, "points-above-price", "req-2", "0", NULL, "900", NULL) == 422, "%d",
+	CHECK(WRITE(NULL, "points-above-price", NULL, "900", NULL, "req-2", "0") == 422, "%d",
 	    x.rs.status);
 	CHECK(has("\"detail\":\"The body is invalid: see errors.\"")
 		  && has("\"errors\":[{\"pointer\":\"/points\",\"detail\":\"must be from 0 to the "
@@ -292,13 +313,13 @@ write_refusal_of_a_member_points_at_it(void)
 static void
 write_answer_of_another_form_is_internal(void)
 {
-	static const char *const bad[][COLUMNS] = {{"validation", "req-1", "0", "x", "1", "2"},
-	    {"", "req-1", "0", "x", "1", "2"}, {"sold-out", NULL, "0", "x", NULL, NULL},
+	static const char *const bad[][COLUMNS] = {{"validation", "x", "1", "2", "req-1", "0"},
+	    {"", "x", "1", "2", "req-1", "0"}, {"sold-out", "x", NULL, NULL, NULL, "0"},
 	    {"0", NULL, "Anna", "USER"}, {"0", "", "Anna", "USER"}, {"0", HEX, "Anna", "USER"},
 	    {"0", ID, "Anna", "USER"}, {"0", BYTES, NULL, "USER"}, {NULL, BYTES, "Anna", "USER"},
 	    {"2", BYTES, "Anna", "USER"}};
 	static const char *const good[] = {
-	    "0", BYTES, "Anna", "USER", "x", "sold-out", "req-1", "0", "x", "1", "2"};
+	    "0", BYTES, "Anna", "USER", "x", "sold-out", "x", "1", "2", "req-1", "0"};
 	size_t i;
 	unsigned n;
 
@@ -323,7 +344,7 @@ write_answer_of_another_form_is_internal(void)
 static const char *const stored[] = {BYTES, "Anna", "USER"};
 static const char *const done_row[] = {"0", BYTES, "Anna", "USER", "0"};
 static const char *const made_row[] = {"0", BYTES, "Anna", "USER", "1"};
-static const char *const changed_row[] = {"precondition-failed", "req-2", "0", NULL, NULL, NULL};
+static const char *const changed_row[] = {"precondition-failed", NULL, NULL, NULL, "req-2", "0"};
 static const struct fake_step there = {
     .kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = stored};
 static const struct fake_step absent = {.kind = FAKE_ROWS, .columns = 3};
@@ -594,6 +615,7 @@ CU_TestInfo tests_answer[] = {
     TEST(list_goes_on_behind_its_last_row),
     TEST(list_with_a_null_is_internal),
     TEST(write_success_is_rendered),
+    TEST(write_success_is_completed_by_what_is_known),
     TEST(write_sends_key_and_body_as_digests),
     NUMBERED("E005", write_replay_is_the_same_bytes_and_says_so),
     NUMBERED("E005", write_refusal_keeps_its_first_request_id),

@@ -7,7 +7,7 @@
 #include "conf.h"
 
 static char *text, *secret, *needed;
-static int number, choice;
+static int number, choice, language;
 
 static const struct conf_row rows[] = {
     {"LOYALTY_T_TEXT", CONF_TEXT, 0, 0, NULL, NULL, "a text", &text},
@@ -15,10 +15,18 @@ static const struct conf_row rows[] = {
     {"LOYALTY_T_NUMBER", CONF_INT, -5, 64, NULL, "8", "a number", &number},
     {"LOYALTY_T_CHOICE", CONF_CHOICE, 0, 0, "off|starttls|tls", "starttls", "a choice", &choice},
     {"LOYALTY_T_NEEDED", CONF_TEXT, 0, 0, NULL, "!", "must be there", &needed},
+    {"LOYALTY_MAIL_LANGUAGE", CONF_INT, 0, 9, NULL, "0", "shared in part", &language},
 };
+#define ALL_ROWS (sizeof(rows) / sizeof(rows[0]))
+
 static const char *const names[] = {"LOYALTY_T_TEXT", "LOYALTY_T_SECRET", "LOYALTY_T_SECRET_FILE",
     "LOYALTY_T_NUMBER", "LOYALTY_T_CHOICE", "LOYALTY_T_NEEDED", "LOYALTY_T_TEXT_FILE",
-    "LOYALTY_T_NUMBE", "LOYALTY_T_NUMBERS", "LOYALTY_", "LOYALTY_T_SECRET_FILES", "LOYALTYX"};
+    "LOYALTY_T_NUMBE", "LOYALTY_T_NUMBERS", "LOYALTY_", "LOYALTY_T_SECRET_FILES", "LOYALTYX",
+    "LOYALTY_SMTP_HOST", "LOYALTY_NGINX_ANY", "LOYALTY_LOG_LEVEL", "LOYALTY_MAIL_LANGUAGE",
+    "LOYALTY_MAIL_FROM", "LOYALTY_MAIL_FROMM", "LOYALTY_NGINX", "LOYALTY_NGINX_",
+    "LOYALTY_SMPT_HOST", "LOYALTY_BACKUP_KEEP"};
+
+static size_t nrows = ALL_ROWS - 1; /* the family MAIL is not known, as a rule */
 
 /* What conf_load has written of faults; overwritten by the next call. */
 static char faults[2000];
@@ -53,7 +61,7 @@ load(const char *const settings[])
 		snprintf(name, sizeof(name), "%.*s", (int)n, *settings);
 		setenv(name, *settings + n + 1, 1);
 	}
-	rc = conf_load(rows, sizeof(rows) / sizeof(rows[0]), err);
+	rc = conf_load(rows, nrows, err);
 	fclose(err);
 	return rc;
 }
@@ -138,7 +146,8 @@ static void
 conf_refuses_unknown_names(void)
 {
 	static const char *const bad[] = {"LOYALTY_T_NUMBE", "LOYALTY_T_NUMBERS", "LOYALTY_",
-	    "LOYALTY_T_TEXT_FILE", "LOYALTY_T_SECRET_FILES"};
+	    "LOYALTY_T_TEXT_FILE", "LOYALTY_T_SECRET_FILES", "LOYALTY_SMPT_HOST", "LOYALTY_NGINX",
+	    "LOYALTY_NGINX_"};
 	char setting[64];
 	size_t i;
 
@@ -147,6 +156,21 @@ conf_refuses_unknown_names(void)
 		refused(LOAD(setting), bad[i], "no such setting");
 		CHECK(strstr(faults, "topsecret") == NULL, "the value is shown");
 	}
+	forget();
+}
+
+static void
+conf_leaves_other_programs_their_families(void)
+{
+	CHECK(LOAD("LOYALTY_SMTP_HOST=x", "LOYALTY_NGINX_ANY=x", "LOYALTY_LOG_LEVEL=x",
+		  "LOYALTY_MAIL_FROMM=x", "LOYALTY_BACKUP_KEEP=x")
+		  == 0,
+	    "families that no row is of: %s", faults);
+	nrows = ALL_ROWS;
+	CHECK(LOAD("LOYALTY_MAIL_FROM=x", "LOYALTY_MAIL_LANGUAGE=3") == 0 && language == 3,
+	    "a family known in part: %s", faults);
+	refused(LOAD("LOYALTY_MAIL_FROMM=x"), "LOYALTY_MAIL_FROMM", "no such setting");
+	nrows = ALL_ROWS - 1;
 	forget();
 }
 
@@ -221,6 +245,21 @@ conf_refuses_bad_secret_files(void)
 }
 
 static void
+conf_finds_a_bare_name_among_the_credentials(void)
+{
+	CHECK(load_file("s3cret\n", 7) == 0, "%s", faults);
+	setenv("CREDENTIALS_DIRECTORY", check_folder(), 1);
+	CHECK(LOAD("LOYALTY_T_SECRET_FILE=secret") == 0 && secret != NULL
+		  && strcmp(secret, "s3cret") == 0,
+	    "a credential: %s", faults);
+	refused(LOAD("LOYALTY_T_SECRET_FILE=./secret"), "LOYALTY_T_SECRET_FILE", "No such file");
+	refused(LOAD("LOYALTY_T_SECRET_FILE=other"), "LOYALTY_T_SECRET_FILE", "No such file");
+	unsetenv("CREDENTIALS_DIRECTORY");
+	refused(LOAD("LOYALTY_T_SECRET_FILE=secret"), "LOYALTY_T_SECRET_FILE", "No such file");
+	forget();
+}
+
+static void
 conf_refuses_a_secret_given_twice(void)
 {
 	char setting[200];
@@ -240,9 +279,9 @@ conf_prints_the_table(void)
 	FILE *f = fmemopen(out, sizeof(out), "w");
 	size_t i;
 
-	conf_print(rows, sizeof(rows) / sizeof(rows[0]), f);
+	conf_print(rows, ALL_ROWS, f);
 	fclose(f);
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (i = 0; i < ALL_ROWS; i++)
 		CHECK(strstr(out, rows[i].name) != NULL && strstr(out, rows[i].help) != NULL, "%s",
 		    rows[i].name);
 	CHECK(strstr(out, "LOYALTY_T_SECRET_FILE") != NULL, "the file of a secret");
@@ -258,10 +297,12 @@ CU_TestInfo tests_conf[] = {
     TEST(conf_refuses_bad_integers),
     TEST(conf_refuses_bad_choices),
     TEST(conf_refuses_unknown_names),
+    TEST(conf_leaves_other_programs_their_families),
     TEST(conf_refuses_a_missing_one),
     TEST(conf_names_every_fault),
     TEST(conf_reads_the_first_line_of_a_secret_file),
     TEST(conf_refuses_bad_secret_files),
+    TEST(conf_finds_a_bare_name_among_the_credentials),
     TEST(conf_refuses_a_secret_given_twice),
     TEST(conf_prints_the_table),
     CU_TEST_INFO_NULL,

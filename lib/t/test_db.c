@@ -11,13 +11,17 @@
 #include "check.h"
 #include "db.h"
 #include "fakedb.h"
-#include "schema_version.h"
+#include "version.h"
 
 /* What a test has: the configuration that its connections share, and one. */
 static struct db_conf conf;
 static struct db_shared shared;
 static struct db *db;
-static bool two_steps; /* db_send and db_receive instead of db_exec */
+static enum {
+	AS_TEXT,
+	PREPARED,
+	TWO_STEPS
+} way; /* how call does it; TWO_STEPS: db_send and db_receive */
 
 static void
 begin_at(const char *hosts, int deadline_ms)
@@ -27,6 +31,7 @@ begin_at(const char *hosts, int deadline_ms)
 	conf.name = "loyalty";
 	conf.deadline_ms = deadline_ms;
 	shared.bad_until_ms = 0;
+	shared.host = 0;
 	if ((db = db_new(&conf, &shared)) == NULL)
 		abort();
 }
@@ -50,9 +55,9 @@ end(void)
 static enum db_status
 call(enum db_mode mode)
 {
-	db_call(db, "thing_do");
+	(way == PREPARED ? db_call_row : db_call)(db, "thing_do");
 	db_int(db, 1);
-	if (!two_steps)
+	if (way != TWO_STEPS)
 		return db_exec(db, mode, "req-1");
 	db_send(db);
 	return db_receive(db, mode, "req-1");
@@ -76,6 +81,18 @@ ends(const char *what, enum db_mode mode, enum db_status want, unsigned calls)
 	CHECK(fakedb_calls() == calls, "%s: sent %u times, not %u", what, fakedb_calls(), calls);
 	if (st != DB_OK)
 		CHECK(db_reason(db)[0] != '\0', "%s: no reason", what);
+	db_done(db);
+}
+
+static void
+within(const char *what, enum db_mode mode, int deadline_ms)
+{
+	int64_t start = db_now_ms(), took;
+	enum db_status st = call(mode);
+
+	took = check_since(start);
+	CHECK(st == DB_DOWN || st == DB_UNKNOWN, "%s: %s", what, name_of(st));
+	CHECK(took < deadline_ms + 500, "%s: %lld ms of %d", what, (long long)took, deadline_ms);
 	db_done(db);
 }
 
@@ -129,6 +146,73 @@ db_gives_rows_with_lengths_and_nulls(void)
 	CHECK(fakedb_connections() == 1 && fakedb_schema_calls() == 1, "%u connections",
 	    fakedb_connections());
 	end();
+}
+
+/* OUT parameters are the row, prepared or, where the library could wait too long, as text; unless
+ * there is one already. */
+static void
+db_gives_out_parameters_as_the_row(void)
+{
+	static const char *const values[] = {"abc", NULL};
+	const struct fake_step row = {
+	    .kind = FAKE_ROWS, .columns = 2, .nrows = 1, .values = values};
+	static const struct {
+		int deadline_ms;
+		bool answers;
+		const char *text[2];
+	} t[] = {{3000, true, {"CALL thing_do(1,NULL,NULL)", ""}},
+	    {900, true, {"CALL thing_do(1,@loyalty_out_0,@loyalty_out_1)", ""}},
+	    {900, false,
+		{"CALL thing_do(1,@loyalty_out_0,@loyalty_out_1)",
+		    "SELECT @loyalty_out_0,@loyalty_out_1"}}};
+	size_t i, n;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		BEGIN(t[i].deadline_ms,
+		    t[i].answers ? row : (struct fake_step){.kind = FAKE_NO_ROWS}, row);
+		db_call_row(db, "thing_do");
+		db_int(db, 1);
+		db_out(db, 2);
+		CHECK(db_exec(db, DB_ONCE, NULL) == DB_OK, "%zu: %s", i, db_reason(db));
+		CHECK(db_row(db) && db_columns(db) == 2, "%zu: no row", i);
+		CHECK(strcmp(db_text(db, 0, NULL), "abc") == 0 && db_text(db, 1, NULL) == NULL,
+		    "%zu: another row", i);
+		CHECK(!db_row(db), "%zu: a second row", i);
+		for (n = 0; n < 2; n++)
+			CHECK_TEXT("sent", fakedb_text((unsigned)n),
+			    strlen(fakedb_text((unsigned)n)), t[i].text[n]);
+		end();
+	}
+}
+
+static void
+db_reads_a_stream_row_by_row(void)
+{
+	static const char *const values[] = {"1", "a", "2", NULL, "3", "c"};
+	const char *s;
+	size_t len;
+	int n = 0;
+
+	BEGIN(3000, {.kind = FAKE_ROWS, .columns = 2, .values = values, .nrows = 3},
+	    {.kind = FAKE_NO_ROWS}, {.kind = FAKE_ERROR, .error = 1146},
+	    {.kind = FAKE_ROWS, .columns = 2, .values = values, .nrows = 3});
+	db_call_stream(db, "thing_all");
+	db_bytes(db, "x", 1);
+	CHECK(db_exec(db, DB_READ, NULL) == DB_OK, "%s", db_reason(db));
+	while (db_row(db)) {
+		n++;
+		CHECK(db_number(db, 0) == n && db_columns(db) == 2, "row %d", n);
+	}
+	CHECK(n == 3 && !db_next_result(db) && db_is_whole(db), "%d rows", n);
+	db_call_stream(db, "thing_all");
+	CHECK(db_exec(db, DB_READ, NULL) == DB_OK && !db_row(db) && db_is_whole(db), "no rows");
+	db_call_stream(db, "thing_all");
+	CHECK(db_exec(db, DB_READ, NULL) != DB_OK, "an error");
+	db_call_stream(db, "thing_all");
+	CHECK(db_exec(db, DB_READ, NULL) == DB_OK && db_row(db), "%s", db_reason(db));
+	s = db_text(db, 1, &len);
+	CHECK_TEXT("a field", s, len, "a");
+	end(); /* in the middle of it */
 }
 
 static void
@@ -251,6 +335,80 @@ db_tells_what_a_read_came_to(void)
 	end();
 }
 
+/* ---- a procedure of one row, prepared ---- */
+
+static void
+db_calls_a_procedure_of_one_row_prepared(void)
+{
+	static const char *const three[] = {"abc", NULL, "9007199254740993"};
+	static const char *const two[] = {"sold-out", ""};
+	static const struct {
+		unsigned columns;
+		const char *const *values;
+	} rows[] = {{3, three}, {2, two}, {0, NULL}, {3, three}};
+	size_t i, len;
+	unsigned k;
+
+	BEGIN(3000, {.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = three},
+	    {.kind = FAKE_ROWS, .columns = 2, .nrows = 1, .values = two}, {.kind = FAKE_NO_ROWS},
+	    {.kind = FAKE_ROWS, .columns = 3, .nrows = 1, .values = three},
+	    {.kind = FAKE_ROWS, .columns = 3, .nrows = 0, .values = three});
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CHECK(call(DB_ONCE) == DB_OK, "call %zu: %s", i, db_reason(db));
+		CHECK_TEXT(
+		    "it", fakedb_text((unsigned)i), strlen(fakedb_text(0)), "CALL thing_do(1)");
+		CHECK(db_row(db) == (rows[i].columns > 0), "call %zu: whether there is a row", i);
+		if (rows[i].columns > 0)
+			CHECK(db_columns(db) == rows[i].columns, "%u columns", db_columns(db));
+		for (k = 0; k < rows[i].columns; k++) {
+			const char *want = rows[i].values[k], *text = db_text(db, k, &len);
+
+			CHECK(want == NULL
+				  ? text == NULL && len == 0
+				  : text != NULL && strcmp(text, want) == 0 && len == strlen(want),
+			    "call %zu, column %u: %s", i, k, text != NULL ? text : "NULL");
+		}
+		CHECK(!db_row(db) && !db_next_result(db), "call %zu: a second row", i);
+		db_done(db);
+	}
+	ends("a result without a row", DB_ONCE, DB_OK, 5);
+	CHECK(!db_row(db), "a row of nothing");
+	CHECK(fakedb_prepares() == 1 && fakedb_connections() == 1, "prepared %u times",
+	    fakedb_prepares());
+	end();
+}
+
+/* Lost before it was executed: no doubt about a write that must never be sent twice. */
+static void
+db_has_not_begun_what_it_could_not_prepare(void)
+{
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	fakedb_close_at_prepares(2);
+	ends("a write", DB_ONCE, DB_OK, 1);
+	CHECK(fakedb_prepares() == 3 && fakedb_connections() == 3, "prepared %u times",
+	    fakedb_prepares());
+	end();
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	fakedb_close_at_prepares(99);
+	ends("a write, never prepared", DB_ONCE, DB_DOWN, 0);
+	end();
+}
+
+/* With less time than the library would wait for the answer, db.c waits itself. */
+static void
+db_sends_a_call_in_a_hurry_as_text(void)
+{
+	int64_t start = db_now_ms();
+
+	BEGIN(4500, {.kind = FAKE_NO_ROWS}, {.kind = FAKE_HANG});
+	db_until(db, db_now_ms() + 1000);
+	ends("a second left", DB_ONCE, DB_OK, 1);
+	CHECK(fakedb_prepares() == 0, "prepared");
+	ends("no answer", DB_ONCE, DB_UNKNOWN, 2);
+	CHECK(check_since(start) < 1500, "%lld ms", (long long)check_since(start));
+	end();
+}
+
 /* ---- what goes wrong ---- */
 
 static void
@@ -351,18 +509,125 @@ db_leaves_a_server_that_cannot_write(void)
 	}
 }
 
+/* As of two hosts. */
+static void
+begin_at_two(int deadline_ms, const struct fake_step *steps, size_t n)
+{
+	static char hosts[300];
+
+	fakedb_script(steps, n);
+	snprintf(hosts, sizeof(hosts), "%s,%s", fakedb_path(), fakedb_other_path());
+	begin_at(hosts, deadline_ms);
+}
+
+#define BEGIN_AT_TWO(deadline_ms, ...)                                                             \
+	do {                                                                                       \
+		const struct fake_step steps_[] = {__VA_ARGS__};                                   \
+		begin_at_two(deadline_ms, steps_, sizeof(steps_) / sizeof(steps_[0]));             \
+	} while (0)
+
+/* Nothing was done there, so the next one is asked within the same call; also of a node of Galera
+ * that has lost the others. */
 static void
 db_goes_to_the_next_host_when_one_cannot_write(void)
 {
-	char hosts[300];
+	static const unsigned errors[] = {1290, 1836, 1047, 3100, 1021};
+	size_t i;
 
-	BEGIN(3000, {.kind = FAKE_ERROR, .error = 1290}, {.kind = FAKE_NO_ROWS});
-	snprintf(hosts, sizeof(hosts), "%s,%s", fakedb_path(), fakedb_other_path());
-	conf.hosts = hosts;
-	ends("read-only", DB_KEYED, DB_DOWN, 1);
-	CHECK(fakedb_other_connections() == 0, "it began with the second");
-	ends("the next call", DB_KEYED, DB_OK, 2);
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		BEGIN_AT_TWO(
+		    3000, {.kind = FAKE_ERROR, .error = errors[i]}, {.kind = FAKE_NO_ROWS});
+		ends("it cannot write", DB_ONCE, DB_OK, 2);
+		CHECK(fakedb_other_connections() == 1, "%u: the second host was not asked",
+		    errors[i]);
+		ends("and stays there", DB_READ, DB_OK, 3);
+		CHECK(fakedb_connections() == 2, "%u: it went back", errors[i]);
+		end();
+	}
+}
+
+static void
+db_passes_by_a_host_that_says_it_is_read_only(void)
+{
+	BEGIN_AT_TWO(3000, {.kind = FAKE_NO_ROWS});
+	fakedb_read_only(true, false);
+	ends("a read, too", DB_READ, DB_OK, 1);
 	CHECK(fakedb_other_connections() == 1, "the second host was not asked");
+	/* it becomes so, and no write has met it */
+	fakedb_read_only(false, true);
+	check_pause(1100);
+	ends("a second later", DB_READ, DB_OK, 2);
+	CHECK(fakedb_connections() == 3 && fakedb_other_connections() == 1,
+	    "it stays where nothing can be written");
+	fakedb_read_only(true, true);
+	fakedb_drop_all();
+	within("none takes writes", DB_READ, 3000);
+	if (way != TWO_STEPS) /* there sending has found it out */
+		CHECK(strstr(db_reason(db), "read-only") != NULL, "%s", db_reason(db));
+	end();
+}
+
+/* A single host is used as it is. */
+static void
+db_asks_a_single_host_nothing(void)
+{
+	BEGIN(3000, {.kind = FAKE_NO_ROWS});
+	fakedb_read_only(true, true);
+	ends("a read", DB_READ, DB_OK, 1);
+	end();
+}
+
+static void
+db_leaves_a_host_that_does_not_answer(void)
+{
+	int64_t start;
+
+	BEGIN_AT_TWO(4500, {.kind = FAKE_HANG}, {.kind = FAKE_NO_ROWS});
+	start = db_now_ms();
+	ends("what may be sent again is answered by the next", DB_KEYED, DB_OK, 2);
+	CHECK(check_since(start) < 3000, "%lld ms", (long long)check_since(start));
+	CHECK(fakedb_other_connections() == 1 && fakedb_kills() == 0, "%u ended on another server",
+	    fakedb_kills());
+	end();
+	BEGIN_AT_TWO(4500, {.kind = FAKE_HANG}, {.kind = FAKE_NO_ROWS});
+	ends("what may not", DB_ONCE, DB_UNKNOWN, 1);
+	start = db_now_ms();
+	ends("the next call", DB_ONCE, DB_OK, 2);
+	CHECK(fakedb_other_connections() == 1 && check_since(start) < 500, "%lld ms",
+	    (long long)check_since(start));
+	end();
+}
+
+/* An audit or an export, whose deadline is long. */
+static void
+db_waits_for_work_that_takes_its_time_also_at_one_of_several(void)
+{
+	BEGIN_AT_TWO(60000, {.kind = FAKE_NO_ROWS, .delay_ms = 2300}, {.kind = FAKE_NO_ROWS});
+	ends("a long read", DB_READ, DB_OK, 1);
+	CHECK(fakedb_other_connections() == 0, "its host was left");
+	end();
+}
+
+/* One thread's finding is all threads'. */
+static void
+db_leaves_a_host_with_all_connections_of_the_process(void)
+{
+	struct db *second;
+
+	BEGIN_AT_TWO(3000, {.kind = FAKE_NO_ROWS}, {.kind = FAKE_NO_ROWS},
+	    {.kind = FAKE_ERROR, .error = 1047}, {.kind = FAKE_NO_ROWS});
+	if ((second = db_new(&conf, &shared)) == NULL)
+		abort();
+	ends("one", DB_READ, DB_OK, 1);
+	db_call(second, "thing_do");
+	CHECK(db_exec(second, DB_READ, NULL) == DB_OK && fakedb_other_connections() == 0, "%s",
+	    db_reason(second));
+	db_done(second);
+	ends("it finds out", DB_READ, DB_OK, 4);
+	db_call(second, "thing_do");
+	CHECK(db_exec(second, DB_READ, NULL) == DB_OK && fakedb_other_connections() == 2,
+	    "it stayed");
+	db_free(second);
 	end();
 }
 
@@ -370,17 +635,14 @@ db_goes_to_the_next_host_when_one_cannot_write(void)
 static void
 db_ends_what_it_gave_up_on_the_server_where_it_lives(void)
 {
-	char hosts[300], away[2][200];
+	char away[2][200];
 	const char *path = fakedb_path(), *other = fakedb_other_path();
 
-	BEGIN(1500, {.kind = FAKE_HANG}, {.kind = FAKE_NO_ROWS});
-	snprintf(hosts, sizeof(hosts), "%s,%s", path, other);
+	BEGIN_AT_TWO(1500, {.kind = FAKE_HANG}, {.kind = FAKE_NO_ROWS});
 	snprintf(away[0], sizeof(away[0]), "%s.away", path);
 	snprintf(away[1], sizeof(away[1]), "%s.away", other);
-	conf.hosts = hosts;
 	ends("a write that hangs", DB_ONCE, DB_UNKNOWN, 1);
 	CHECK(rename(path, away[0]) == 0, "the first server is gone");
-	shared.bad_until_ms = 0;
 	ends("on the second", DB_ONCE, DB_OK, 2);
 	CHECK(fakedb_other_connections() == 1 && fakedb_kills() == 0, "%u ended on another server",
 	    fakedb_kills());
@@ -687,18 +949,6 @@ db_does_nothing_when_no_time_is_left(void)
 /* ---- the deadline, whatever takes the time; half a second of grace ---- */
 
 static void
-within(const char *what, enum db_mode mode, int deadline_ms)
-{
-	int64_t start = db_now_ms(), took;
-	enum db_status st = call(mode);
-
-	took = check_since(start);
-	CHECK(st == DB_DOWN || st == DB_UNKNOWN, "%s: %s", what, name_of(st));
-	CHECK(took < deadline_ms + 500, "%s: %lld ms of %d", what, (long long)took, deadline_ms);
-	db_done(db);
-}
-
-static void
 db_keeps_the_deadline_when_the_schema_is_not_told(void)
 {
 	BEGIN(2500, {.kind = FAKE_NO_ROWS});
@@ -754,14 +1004,21 @@ db_keeps_the_deadline_with_many_hosts(void)
 int
 db_in_two_steps(void)
 {
-	two_steps = true;
+	way = TWO_STEPS;
 	return 0;
 }
 
 int
-db_in_one_step(void)
+db_prepared(void)
 {
-	two_steps = false;
+	way = PREPARED;
+	return 0;
+}
+
+int
+db_as_text(void)
+{
+	way = AS_TEXT;
 	return 0;
 }
 
@@ -889,16 +1146,15 @@ db_looks_at_the_schema_again_when_a_statement_fails(void)
 	fakedb_schema(0);
 	ends("another number of arguments", DB_ONCE, DB_VERSION, 2);
 	CHECK(strstr(db_reason(db), "is being migrated") != NULL, "%s", db_reason(db));
-	fakedb_schema(LOYALTY_SCHEMA_VERSION);
+	fakedb_schema(LOYALTY_COMPATIBILITY);
 	ends("the same schema", DB_ONCE, DB_FAILED, 3);
 	CHECK(strstr(db_reason(db), "schema") == NULL, "%s", db_reason(db));
 	end();
 }
 
-/* What db_exec does, and so do db_send and db_receive. */
+/* Whichever way a call is made. */
 /* clang-format off */
-#define IN_BOTH_WAYS \
-	TEST(db_gives_rows_with_lengths_and_nulls), \
+#define IN_ALL_WAYS \
 	NUMBERED("E021", db_tries_again_after_a_collision), \
 	NUMBERED("E021", db_gives_up_after_many_collisions), \
 	TEST(db_fails_at_once_on_other_errors), \
@@ -906,6 +1162,11 @@ db_looks_at_the_schema_again_when_a_statement_fails(void)
 	NUMBERED("E087", db_calls_again_where_a_farewell_met_the_call), \
 	NUMBERED("E086", db_leaves_a_server_that_cannot_write), \
 	NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write), \
+	TEST(db_passes_by_a_host_that_says_it_is_read_only), \
+	TEST(db_asks_a_single_host_nothing), \
+	TEST(db_leaves_a_host_that_does_not_answer), \
+	TEST(db_waits_for_work_that_takes_its_time_also_at_one_of_several), \
+	TEST(db_leaves_a_host_with_all_connections_of_the_process), \
 	TEST(db_ends_what_it_gave_up_on_the_server_where_it_lives), \
 	NUMBERED("E085 E087", db_never_sends_a_write_twice_that_may_have_been_done), \
 	NUMBERED("E085", db_stays_in_doubt_after_a_retry), \
@@ -927,18 +1188,30 @@ CU_TestInfo tests_db_in_two_steps[] = {
     NUMBERED("E085", db_is_in_doubt_where_no_time_is_left_for_an_answer),
     NUMBERED("E085", db_tells_of_a_connection_that_was_lost_between_the_steps),
     TEST(db_gives_up_an_answer_that_nobody_wants),
-    IN_BOTH_WAYS,
+    TEST(db_gives_rows_with_lengths_and_nulls),
+    IN_ALL_WAYS,
+    CU_TEST_INFO_NULL,
+};
+
+CU_TestInfo tests_db_prepared[] = {
+    TEST(db_calls_a_procedure_of_one_row_prepared),
+    NUMBERED("E085", db_has_not_begun_what_it_could_not_prepare),
+    TEST(db_sends_a_call_in_a_hurry_as_text),
+    IN_ALL_WAYS,
     CU_TEST_INFO_NULL,
 };
 
 CU_TestInfo tests_db[] = {
     TEST(db_sends_arguments_as_literals),
+    TEST(db_gives_rows_with_lengths_and_nulls),
     TEST(db_free_accepts_null_and_open_results),
+    TEST(db_reads_a_stream_row_by_row),
+    TEST(db_gives_out_parameters_as_the_row),
     TEST(db_reads_with_an_empty_argument_that_is_not_null),
     TEST(db_reads_with_a_statement_that_is_prepared_once),
     TEST(db_prepares_anew_on_another_connection_and_where_the_server_asks_for_it),
     TEST(db_tells_what_a_read_came_to),
-    IN_BOTH_WAYS,
+    IN_ALL_WAYS,
     TEST(db_tries_the_hosts_in_order),
     NUMBERED("E084", db_is_down_within_the_deadline_where_nobody_answers),
     NUMBERED("E084", db_tries_again_also_where_it_probes),

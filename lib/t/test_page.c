@@ -33,7 +33,7 @@ next_cursor(const unsigned char id[16], char cursor[64], char *link, size_t size
 	const char *at;
 
 	resp_reset(&rs);
-	page_next(&rq, &rs, &page, id);
+	page_next(&rq, &rs, &page, id, NULL);
 	snprintf(link, size, "%.*s", (int)rs.head.len, rs.head.p);
 	at = strstr(link, "cursor=");
 	*cursor = '\0';
@@ -122,6 +122,49 @@ page_cursor_goes_round(void)
 		next_cursor(id, cursor, link, sizeof(link));
 		CHECK(takes(cursor, strlen(cursor)) && memcmp(page.id, id, 16) == 0, "id of %d", i);
 	}
+}
+
+/* In an order of its own a cursor holds what the row was ordered by, of any length, and the mark.
+ */
+static void
+page_cursor_of_another_order_goes_round(void)
+{
+	static struct page_order order;
+	const char *at, *cursor;
+	char forged[64];
+	size_t len, i;
+
+	begin("/v1/rooms");
+	for (i = 0; i < sizeof(order.key); i++)
+		order.key[i] = (char)(i * 7);
+	for (i = 0; i <= sizeof(order.key); i += i < 20 ? 1 : 119) {
+		order.len = i;
+		order.mark = i % 2 == 0 ? INT64_MAX - (long long)i : (long long)i;
+		resp_reset(&rs);
+		page_next(&rq, &rs, &page, last, &order);
+		at = rs.head.len > 0 ? memmem(rs.head.p, rs.head.len, "cursor=", 7) : NULL;
+		if (!CHECK(at != NULL, "no cursor"))
+			return;
+		cursor = at + 7;
+		len = strcspn(cursor, ">");
+		CHECK(takes(cursor, len) && memcmp(page.id, last, 16) == 0, "%zu bytes", i);
+		CHECK(page.order.len == i && memcmp(page.order.key, order.key, i) == 0
+			  && page.order.mark == order.mark,
+		    "%zu bytes come back as %zu", i, page.order.len);
+		CHECK(!takes(cursor, len - 4) && !takes(cursor, len - 1)
+			  && !takes(cursor + 4, len - 4),
+		    "a part of it");
+		if (i > 0)
+			continue;
+		memcpy(forged, cursor, len);
+		for (i = 0; i < len; i++) {
+			forged[i] = forged[i] == 'A' ? 'B' : 'A';
+			CHECK(!takes(forged, len), "character %zu changed", i);
+			forged[i] = cursor[i];
+		}
+		i = 0;
+	}
+	resp_free(&rs);
 }
 
 static void
@@ -278,6 +321,7 @@ CU_TestInfo tests_page[] = {
     TEST(page_without_parameters_is_the_first_50),
     NUMBERED("E065", page_limit_is_1_to_200),
     TEST(page_cursor_goes_round),
+    TEST(page_cursor_of_another_order_goes_round),
     TEST(page_link_has_the_form_of_rfc_8288),
     TEST(page_link_keeps_and_encodes_the_filters),
     NUMBERED("E066", page_cursor_of_another_list_or_filters_is_refused),

@@ -25,6 +25,7 @@ static const struct {
     {PROB_STOCK_BELOW_RESERVED, "stock-below-reserved", 409},
     {PROB_BALANCE_LIMIT, "balance-limit", 409},
     {PROB_ROOM_EXISTS, "room-exists", 409},
+    {PROB_USER_HAS_RESERVATIONS, "user-has-reservations", 409},
     {PROB_PRECONDITION_FAILED, "precondition-failed", 412},
     {PROB_PAYLOAD_TOO_LARGE, "payload-too-large", 413},
     {PROB_UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", 415},
@@ -90,6 +91,9 @@ refusal_has_its_problem_and_its_sentence(void)
 	    {"balance-limit-refund", PROB_BALANCE_LIMIT,
 		"The refund would lift the balance over 9007199254740991 points."},
 	    {"room-exists", PROB_ROOM_EXISTS, ""},
+	    {"user-has-reservations", PROB_USER_HAS_RESERVATIONS,
+		"Reservations of the user that are RESERVED: 9007199254740991. Release or cancel "
+		"them first."},
 	    {"precondition-failed", PROB_PRECONDITION_FAILED, ""},
 	    {"idempotency-key-reused", PROB_IDEMPOTENCY_KEY_REUSED, ""},
 	};

@@ -50,6 +50,77 @@ req_query_gives_value_and_length(void)
 	CHECK(query_get(&rq.query, "qq", &len) == NULL && len == 99, "what was not given");
 }
 
+/* What stands for n ids, each another, in hexadecimal digits of either case. */
+static size_t
+ids_text(char *out, size_t n)
+{
+	size_t i;
+	char *at = out;
+
+	for (i = 0; i < n; i++)
+		at += sprintf(at, "%s01A20a3b-c99b-7c5a-9d53-2f8e4b7a%04zx", i > 0 ? "," : "", i);
+	return (size_t)(at - out);
+}
+
+static size_t
+ids_of(char *text, size_t len, unsigned char *out)
+{
+	faults_reset(&rq.faults);
+	rq.query.v[0] = (struct query_value){"ids", text, len};
+	rq.query.n = rq.query.n > 1 ? rq.query.n : 1;
+	return query_ids(&rq.query, &rq.faults, out);
+}
+
+static void
+req_query_ids_are_read_in_their_order(void)
+{
+	static unsigned char out[QUERY_IDS * 16];
+	char text[QUERY_IDS * 40];
+	size_t n;
+
+	begin();
+	for (n = 1; n <= QUERY_IDS; n++) {
+		CHECK(ids_of(text, ids_text(text, n), out) == n && rq.faults.n == 0, "all of them");
+		CHECK(out[0] == 0x01 && out[n * 16 - 15] == 0xa2 && out[n * 16 - 1] == n - 1,
+		    "their bytes");
+	}
+}
+
+static void
+req_query_ids_are_refused(void)
+{
+	static unsigned char out[(QUERY_IDS + 1) * 16];
+	static const char *const wrong[] = {"", ",", "x", "%s,", ",%s", "%s,,%s", "%s %s", "{%s}",
+	    "%s,urn:uuid:%s", "%s,%s0", "%s,%s", NULL};
+	char text[(QUERY_IDS + 1) * 40], one[40];
+	size_t i;
+
+	begin();
+	ids_text(one, 1);
+	for (i = 0; wrong[i] != NULL; i++) {
+		/* the same twice: each place has it */
+		char *at = text;
+		const char *w;
+
+		for (w = wrong[i]; *w != '\0'; w++)
+			if (w[0] == '%')
+				at += sprintf(at, "%s", one), w++;
+			else
+				*at++ = *w;
+		CHECK(ids_of(text, (size_t)(at - text), out) == 0 && rq.faults.n == 1, "'%s'",
+		    wrong[i]);
+		CHECK(strcmp(rq.faults.list[0].at, "ids") == 0, "its name");
+	}
+	CHECK(ids_of(text, ids_text(text, QUERY_IDS + 1), out) == 0, "more than 100");
+	rq.query.v[1] = (struct query_value){"limit", text, 1};
+	rq.query.v[2] = (struct query_value){"status", text, 1};
+	rq.query.n = 3;
+	CHECK(ids_of(text, ids_text(text, 1), out) == 0 && rq.faults.n == 2, "beside others");
+	CHECK(strcmp(rq.faults.list[0].at, "limit") == 0
+		  && strcmp(rq.faults.list[1].at, "status") == 0,
+	    "they are named");
+}
+
 static void
 req_fault_is_bounded(void)
 {
@@ -96,6 +167,8 @@ req_begin_leaves_nothing_of_the_one_before(void)
 CU_TestInfo tests_req[] = {
     TEST(req_param_finds_whole_names_and_counts_them),
     TEST(req_query_gives_value_and_length),
+    TEST(req_query_ids_are_read_in_their_order),
+    TEST(req_query_ids_are_refused),
     TEST(req_fault_is_bounded),
     TEST(req_begin_leaves_nothing_of_the_one_before),
     CU_TEST_INFO_NULL,

@@ -17,7 +17,7 @@ int
 service_server(int argc, char **argv)
 {
 	return service_main(
-	    argc, argv, "cgi-check", "loyalty_check", target_routes, target_nroutes);
+	    argc, argv, "cgi-check", "loyalty_check", target_routes, target_nroutes, NULL);
 }
 
 /* Run it with these words behind its name and this setting; its status, and what it wrote to
@@ -54,8 +54,8 @@ service_prints_its_settings(void)
 {
 	static const char *const names[] = {"LOYALTY_DB_HOSTS", "LOYALTY_DB_USER",
 	    "LOYALTY_DB_PASSWORD", "LOYALTY_DB_PASSWORD_FILE", "LOYALTY_DB_NAME",
-	    "LOYALTY_DB_TLS_CA", "LOYALTY_LOG_LEVEL", "LOYALTY_THREADS", "LOYALTY_DEADLINE_MS",
-	    "loyalty_check"};
+	    "LOYALTY_DB_TLS_CA", "LOYALTY_LOG_LEVEL", "LOYALTY_CHECK_THREADS",
+	    "LOYALTY_CHECK_DEADLINE_MS", "loyalty_check"};
 	char text[4000];
 	size_t i;
 
@@ -80,9 +80,10 @@ service_refuses_a_wrong_command_line(void)
 static void
 service_refuses_a_wrong_configuration(void)
 {
-	static const char *const bad[] = {"LOYALTY_NONSENSE=1", "LOYALTY_THREADS=0",
-	    "LOYALTY_THREADS=65", "LOYALTY_THREADS=x", "LOYALTY_DEADLINE_MS=499",
-	    "LOYALTY_DEADLINE_MS=60001", "LOYALTY_LOG_LEVEL=loud",
+	static const char *const bad[] = {"LOYALTY_NONSENSE=1", "LOYALTY_THREADS=1",
+	    "LOYALTY_CHECK_THREAD=1", "LOYALTY_CHECK_PROCESSES=0", "LOYALTY_CHECK_THREADS=0",
+	    "LOYALTY_CHECK_THREADS=65", "LOYALTY_CHECK_THREADS=x", "LOYALTY_CHECK_DEADLINE_MS=499",
+	    "LOYALTY_CHECK_DEADLINE_MS=60001", "LOYALTY_LOG_LEVEL=loud",
 	    "LOYALTY_DB_HOSTS=/x,db.example:3306", "LOYALTY_DB_HOSTS=localhost.example",
 	    "LOYALTY_DB_HOSTS=192.0.2.1", "LOYALTY_DB_PASSWORD_FILE=/nonexistent/x",
 	    "LOYALTY_DB_USER_FILE=/dev/null"};
@@ -139,13 +140,13 @@ begin(const char *hosts)
 
 	snprintf(path, sizeof(path), "%s/service", check_folder());
 	setenv("LOYALTY_DB_HOSTS", hosts, 1);
-	setenv("LOYALTY_THREADS", "2", 1);
-	setenv("LOYALTY_DEADLINE_MS", "1500", 1);
+	setenv("LOYALTY_CHECK_THREADS", "2", 1);
+	setenv("LOYALTY_CHECK_DEADLINE_MS", "1500", 1);
 	setenv("LOYALTY_LOG_LEVEL", "error", 1);
 	server = check_spawn(path, argv);
 	unsetenv("LOYALTY_DB_HOSTS");
-	unsetenv("LOYALTY_THREADS");
-	unsetenv("LOYALTY_DEADLINE_MS");
+	unsetenv("LOYALTY_CHECK_THREADS");
+	unsetenv("LOYALTY_CHECK_DEADLINE_MS");
 	unsetenv("LOYALTY_LOG_LEVEL");
 }
 

@@ -14,6 +14,7 @@
 --   points-history-chain     as of rooms; to = from + delta, delta is not 0
 --   points-history-complete  each taking and each refund has one row, of its request; no other row names a reservation
 --   user-history-chain       each row begins where the account's row before it ended; the last ends at the account
+--   user-erased             of an erased account nothing is left: no name, no reason, no points, nothing open; one row says since when
 --   reservation-history-chain  legal steps, one after the other; the last ends at the reservation
 --   reservation-references   room and user are there
 --   reservation-points       the price was the room's; only an approval may have lowered it; the history says the same
@@ -31,7 +32,6 @@
 -- Memory is bounded whatever the size: the big sets are sorted on disk and read once in order.  SQL_BIG_RESULT
 -- is for that: a temporary table with a key would be updated at random.  Two chains are followed by a cursor, for
 -- MariaDB's window functions keep an address of every row in memory.  Time grows with the number of rows.
-DROP PROCEDURE IF EXISTS audit;
 DROP FUNCTION IF EXISTS audit_uuid;
 DELIMITER $$
 CREATE DEFINER = 'loyalty_definer'@'localhost' FUNCTION audit_uuid(p_id BINARY(16))
@@ -40,12 +40,14 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' FUNCTION audit_uuid(p_id BINARY(1
   RETURN LOWER(CONCAT_WS('-', HEX(SUBSTR(p_id, 1, 4)), HEX(SUBSTR(p_id, 5, 2)), HEX(SUBSTR(p_id, 7, 2)),
     HEX(SUBSTR(p_id, 9, 2)), HEX(SUBSTR(p_id, 11, 6))))$$
 
+-- Each beside its own DROP: who waits for a lock on the one must not leave the other dropped.
+DROP PROCEDURE IF EXISTS audit$$
 CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE audit(p_most INT)
   READS SQL DATA
 BEGIN
   DECLARE v_most INT DEFAULT LEAST(GREATEST(COALESCE(p_most, 100), 0), 10000);
   DECLARE v_rows INT DEFAULT v_most + 1;
-  DECLARE v_rooms, v_users, v_reservations, v_outbox BIGINT;
+  DECLARE v_rooms, v_users, v_erased, v_reservations, v_outbox BIGINT;
   DECLARE v_room_rows, v_reservation_rows, v_points_rows, v_staff_rows, v_user_rows, v_retries BIGINT;
   DECLARE v_missing, v_lost, v_pruned, v_highest, v_kept, v_latest BIGINT;
   DECLARE v_since DATETIME(6);
@@ -64,7 +66,7 @@ BEGIN
   SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
   START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY;
   SELECT COUNT(*) INTO v_rooms FROM room;
-  SELECT COUNT(*) INTO v_users FROM user;
+  SELECT COUNT(*), COUNT(erased_at) INTO v_users, v_erased FROM user;
   SELECT COUNT(*) INTO v_reservations FROM reservation;
   SELECT COUNT(*) INTO v_outbox FROM outbox;
   SELECT COUNT(*) INTO v_reservation_rows FROM loyalty_history.reservation_history;
@@ -267,8 +269,9 @@ BEGIN
     FROM loyalty_history.user_history h
       LEFT JOIN loyalty_history.user_history p ON p.id = (SELECT MAX(b.id) FROM loyalty_history.user_history b
         WHERE b.user_id = h.user_id AND b.id < h.id)
+      LEFT JOIN user u ON u.id = h.user_id
     WHERE NOT (h.from_role <=> p.to_role AND CAST(h.from_name AS BINARY) <=> CAST(p.to_name AS BINARY))
-      OR (h.from_role <=> h.to_role AND CAST(h.from_name AS BINARY) <=> CAST(h.to_name AS BINARY)) LIMIT v_most)
+      OR (u.erased_at IS NULL AND h.from_role <=> h.to_role AND CAST(h.from_name AS BINARY) <=> CAST(h.to_name AS BINARY)) LIMIT v_most)
   UNION ALL
   (SELECT 'user-history-chain', 0, LEFT(CONCAT('user ', audit_uuid(l.user_id), COALESCE(CONCAT(' is ', u.role, ' ', u.name), ' is not there'),
       ', but the last user_history row ', h.id, ' ended at ', h.to_role, ' ', h.to_name), 500)
@@ -278,6 +281,36 @@ BEGIN
   UNION ALL
   (SELECT 'user-history-chain', 0, LEFT(CONCAT('user ', audit_uuid(u.id), ' is ', u.role, ' ', u.name, ', but has no user_history row'), 500)
     FROM user u WHERE NOT EXISTS (SELECT 1 FROM loyalty_history.user_history h WHERE h.user_id = u.id) LIMIT v_most)
+  ORDER BY violation LIMIT v_rows;
+
+  SELECT 'user-erased' AS name, v_erased AS checked, NULL AS violation
+  UNION ALL
+  (SELECT 'user-erased', 0, CONCAT('user ', audit_uuid(id), ' is erased, but has ',
+      CONCAT_WS(', ', IF(CAST(name AS BINARY) <> 'Erased', 'a name', NULL), IF(role <> 'USER', CONCAT('the role ', role), NULL),
+        IF(bonus_points <> 0, CONCAT(bonus_points, ' points'), NULL)))
+    FROM user WHERE erased_at IS NOT NULL AND NOT (CAST(name AS BINARY) = 'Erased' AND role = 'USER' AND bonus_points = 0) LIMIT v_most)
+  UNION ALL
+  (SELECT 'user-erased', 0, CONCAT('user ', audit_uuid(u.id), ' is erased, but reservation ', audit_uuid(v.id), ' is ', v.status)
+    FROM user u STRAIGHT_JOIN reservation v FORCE INDEX (reservation_user) ON v.user_id = u.id
+    WHERE u.erased_at IS NOT NULL AND v.status IN ('RESERVED', 'PENDING_APPROVAL') LIMIT v_most)
+  UNION ALL
+  (SELECT 'user-erased', 0, CONCAT('user ', audit_uuid(u.id), ' is erased, but user_history row ', h.id, ' has a name')
+    FROM user u STRAIGHT_JOIN loyalty_history.user_history h FORCE INDEX (user_history_user) ON h.user_id = u.id
+    WHERE u.erased_at IS NOT NULL AND NOT (CAST(h.to_name AS BINARY) = 'Erased' AND CAST(COALESCE(h.from_name, 'Erased') AS BINARY) = 'Erased')
+    LIMIT v_most)
+  UNION ALL
+  (SELECT 'user-erased', 0, CONCAT('user ', audit_uuid(u.id), ' is erased, but points_history row ', h.id, ' has a reason')
+    FROM user u STRAIGHT_JOIN loyalty_history.points_history h FORCE INDEX (points_history_user) ON h.user_id = u.id
+    WHERE u.erased_at IS NOT NULL AND h.reason IS NOT NULL AND NOT (h.reason = 'Erased' AND h.changed_at = u.erased_at) LIMIT v_most)
+  UNION ALL
+  (SELECT 'user-erased', 0, CONCAT('user ', audit_uuid(u.id), ' is erased, but reservation_history row ', h.id, ' has a reason')
+    FROM user u STRAIGHT_JOIN reservation v FORCE INDEX (reservation_user) ON v.user_id = u.id
+      STRAIGHT_JOIN loyalty_history.reservation_history h FORCE INDEX (reservation_history_reservation) ON h.reservation_id = v.id
+    WHERE u.erased_at IS NOT NULL AND h.reason IS NOT NULL LIMIT v_most)
+  UNION ALL
+  (SELECT 'user-erased', 0, CONCAT('user ', audit_uuid(u.id), ' is erased since ', u.erased_at, ', but has no user_history row of that')
+    FROM user u WHERE u.erased_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM loyalty_history.user_history h
+      WHERE h.user_id = u.id AND h.changed_at = u.erased_at) LIMIT v_most)
   ORDER BY violation LIMIT v_rows;
 
   -- Reservations.  The legal ways are few, so each is one string.

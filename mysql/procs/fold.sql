@@ -27,3 +27,4 @@ BEGIN
   RETURN CAST(LOWER(CONVERT(v_folded USING utf8mb4) COLLATE utf8mb4_bin) AS BINARY);
 END$$
 DELIMITER ;
+GRANT EXECUTE ON FUNCTION fold TO 'loyalty_trigger'@'localhost';

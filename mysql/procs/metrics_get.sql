@@ -8,8 +8,13 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE metrics_get()
 BEGIN
   SELECT service, method, route, status, time_us, le_1, le_2, le_3, le_4, le_5, le_6, le_7, le_8, le_9, le_10, le_11, le_12, le_inf
     FROM metric_request ORDER BY service, method, route, status;
-  SELECT service, retries FROM metric_retry ORDER BY service;
-  SELECT service, dropped FROM metric_log ORDER BY service;
+  -- 0 where nothing was counted yet: so that the first one is an increase.
+  SELECT service, SUM(retries) FROM (SELECT service, retries FROM metric_retry UNION ALL SELECT 'cgi-admin', 0 UNION ALL SELECT 'cgi-points', 0
+      UNION ALL SELECT 'cgi-rooms', 0) AS counted
+    GROUP BY service ORDER BY service;
+  SELECT service, SUM(dropped) FROM (SELECT service, dropped FROM metric_log UNION ALL SELECT 'cgi-admin', 0 UNION ALL SELECT 'cgi-points', 0
+      UNION ALL SELECT 'cgi-rooms', 0 UNION ALL SELECT 'notifier', 0) AS counted
+    GROUP BY service ORDER BY service;
   SELECT (SELECT COUNT(*) FROM reservation WHERE status = 'PENDING_APPROVAL'),
     (SELECT COUNT(*) FROM outbox WHERE status = 'PENDING'),
     COALESCE((SELECT GREATEST(0, TIMESTAMPDIFF(SECOND, created_at, UTC_TIMESTAMP(6))) FROM outbox FORCE INDEX (outbox_status)

@@ -2,7 +2,7 @@
 -- reservation (the triggers see to that).  Committed before anything is sent; a lease that runs out makes
 -- the row due again.  Skips what another notifier has locked, so it never waits.
 -- Locks: the claimed outbox rows.  Time is the database's.  What the mails say is read before the COMMIT: where that fails (a
--- migration has taken outbox_subject away for a moment), nothing is claimed.  The LIMIT makes a table of it: each name is looked up once.
+-- migration has taken outbox_mail away for a moment), nothing is claimed.  The LIMIT makes a table of it: each name is looked up once.
 -- A function call costs more than a lookup, so the name that the change itself wrote down, or that is the last one, comes first.
 DROP PROCEDURE IF EXISTS outbox_claim;
 DELIMITER $$
@@ -28,11 +28,15 @@ BEGIN
   END IF;
   SELECT n.id, n.event, n.reservation_id, n.room_id, n.room_name, n.total_amount, n.available_amount, n.required_points, n.archived,
       n.user_id, n.user_name, n.bonus_points, n.from_status, n.to_status, n.points,
-      outbox_subject(n.event, n.room_name, n.user_name, n.from_status, n.detail) AS subject, n.detail,
+      n.reason, n.from_total, n.to_total, n.from_archived, n.to_archived,
       n.actor, n.request_id, DATE_FORMAT(n.created_at, '%Y-%m-%dT%H:%i:%s.%fZ') AS created_at, o.attempts,
-      GREATEST(0, TIMESTAMPDIFF(SECOND, COALESCE(o.queued_at, o.created_at), v_now)) AS age_s, o.recipients
-    FROM (SELECT m.id, m.event, m.reservation_id, m.room_id, m.user_id, m.from_status, m.to_status, m.points, m.detail, m.actor, m.request_id,
+      GREATEST(0, TIMESTAMPDIFF(SECOND, COALESCE(o.queued_at, o.created_at), v_now)) AS age_s, o.recipients,
+      n.subject_room, n.subject_user
+    FROM (SELECT m.id, m.event, m.reservation_id, m.room_id, m.user_id, m.from_status, m.to_status, m.points, m.reason,
+        m.from_total, m.to_total, m.from_archived, m.to_archived,
+        m.actor, m.request_id,
         m.created_at, m.total_amount, m.available_amount, m.required_points, m.archived, m.bonus_points,
+        -- @subject_names
         -- @mail_names
       FROM JSON_TABLE(COALESCE(v_ids, '[]'), '$[*]' COLUMNS (id BIGINT PATH '$')) claimed
         STRAIGHT_JOIN outbox_mail m ON m.id = claimed.id LIMIT 18446744073709551615) n

@@ -11,33 +11,34 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE reservation_approve(
   p_id BINARY(16), p_points INT)
   MODIFIES SQL DATA
 BEGIN
+  -- @row
   -- @reservation
   -- @existing
-  -- @begin
+  -- @begin status, points, room_name, available_amount, required_points, user_name, role
   -- @begin_existing
   SELECT name, IF(archived, 0, available_amount), required_points INTO v_room_name, v_available_amount, v_required_points
     FROM room WHERE id = v_room FOR UPDATE;
   -- @context, @loyalty_reservation = p_id
   IF v_user IS NULL THEN
-    SET v_problem = 'reservation-not-found';
+    -- @refuse_unkept 'reservation-not-found', NULL, NULL, NULL
   ELSEIF v_status <> 'PENDING_APPROVAL' THEN
-    SET v_problem = 'invalid-transition-approve', v_text = v_status;
+    -- @refuse 'invalid-transition-approve', v_status, NULL, NULL
   ELSEIF p_points > v_points THEN
-    SET v_problem = 'points-above-price', v_n = v_points;
+    -- @refuse_unkept 'points-above-price', NULL, v_points, NULL
   ELSEIF v_available_amount = 0 THEN
-    SET v_problem = 'sold-out-pending', v_text = v_room_name;
+    -- @refuse 'sold-out-pending', v_room_name, NULL, NULL
   ELSEIF v_balance < COALESCE(p_points, v_points) THEN
-    SET v_problem = 'insufficient-points-pending', v_n = v_balance, v_m = COALESCE(p_points, v_points) - v_balance;
+    -- @refuse 'insufficient-points-pending', NULL, v_balance, COALESCE(p_points, v_points) - v_balance
   ELSE
     SET v_status = 'RESERVED', v_points = COALESCE(p_points, v_points), v_available_amount = v_available_amount - 1;
     IF v_points > 0 THEN
-      UPDATE user SET bonus_points = bonus_points - v_points WHERE id = v_user;
+      UPDATE user FORCE INDEX (PRIMARY) SET bonus_points = bonus_points - v_points WHERE id = v_user;
     END IF;
-    UPDATE room SET available_amount = v_available_amount, reservable = available_amount > 0 WHERE id = v_room;
-    UPDATE reservation SET status = v_status, points = v_points, updated_at = v_at WHERE id = p_id;
+    UPDATE room FORCE INDEX (PRIMARY) SET available_amount = v_available_amount, reservable = available_amount > 0 WHERE id = v_room;
+    UPDATE reservation FORCE INDEX (PRIMARY) SET status = v_status, points = v_points, updated_at = @loyalty_at WHERE id = p_id;
   END IF;
   -- @keep status, points, room_name, available_amount, required_points, user_name, role
-  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, v_created, v_at
+  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, v_created, CAST(@loyalty_at AS DATETIME(6))
 END$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE reservation_approve TO 'loyalty_admin'@'__HOST__';

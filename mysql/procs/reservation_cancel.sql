@@ -11,30 +11,31 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE reservation_cancel(
   p_id BINARY(16))
   MODIFIES SQL DATA
 BEGIN
+  -- @row
   -- @reservation
   -- @existing
-  -- @begin
+  -- @begin status, points, room_name, available_amount, required_points, user_name, role
   -- @begin_existing
   -- @context, @loyalty_reservation = p_id
   IF v_user IS NULL THEN
-    SET v_problem = 'reservation-not-found';
+    -- @refuse_unkept 'reservation-not-found', NULL, NULL, NULL
   ELSEIF v_status NOT IN ('RESERVED', 'PENDING_APPROVAL') THEN
-    SET v_problem = 'invalid-transition-cancel', v_text = v_status;
+    -- @refuse 'invalid-transition-cancel', v_status, NULL, NULL
   ELSEIF v_status = 'RESERVED' AND v_balance + v_points > 9007199254740991 THEN
-    SET v_problem = 'balance-limit-refund';
+    -- @refuse 'balance-limit-refund', NULL, NULL, NULL
   ELSE
     IF v_status = 'RESERVED' THEN
       IF v_points > 0 THEN
-        UPDATE user SET bonus_points = bonus_points + v_points WHERE id = v_user;
+        UPDATE user FORCE INDEX (PRIMARY) SET bonus_points = bonus_points + v_points WHERE id = v_user;
       END IF;
-      UPDATE room SET available_amount = available_amount + 1, reservable = (archived = 0) WHERE id = v_room;
+      UPDATE room FORCE INDEX (PRIMARY) SET available_amount = available_amount + 1, reservable = (archived = 0) WHERE id = v_room;
     END IF;
     SET v_status = 'CANCELLED';
-    UPDATE reservation SET status = v_status, updated_at = v_at WHERE id = p_id;
+    UPDATE reservation FORCE INDEX (PRIMARY) SET status = v_status, updated_at = @loyalty_at WHERE id = p_id;
     -- @room
   END IF;
   -- @keep status, points, room_name, available_amount, required_points, user_name, role
-  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, v_created, v_at
+  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, v_created, CAST(@loyalty_at AS DATETIME(6))
 END$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE reservation_cancel TO 'loyalty_rooms'@'__HOST__';

@@ -9,22 +9,23 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE reservation_reject(
   p_id BINARY(16), p_reason VARCHAR(200))
   MODIFIES SQL DATA
 BEGIN
+  -- @row
   -- @reservation
   -- @existing
-  -- @begin
+  -- @begin status, points, room_name, available_amount, required_points, user_name, role
   -- @begin_existing
   -- @context, @loyalty_reservation = p_id, @loyalty_reason = p_reason
   IF v_user IS NULL THEN
-    SET v_problem = 'reservation-not-found';
+    -- @refuse_unkept 'reservation-not-found', NULL, NULL, NULL
   ELSEIF v_status <> 'PENDING_APPROVAL' THEN
-    SET v_problem = 'invalid-transition-reject', v_text = v_status;
+    -- @refuse 'invalid-transition-reject', v_status, NULL, NULL
   ELSE
     SET v_status = 'REJECTED';
-    UPDATE reservation SET status = v_status, updated_at = v_at WHERE id = p_id;
+    UPDATE reservation FORCE INDEX (PRIMARY) SET status = v_status, updated_at = @loyalty_at WHERE id = p_id;
     -- @room
   END IF;
   -- @keep status, points, room_name, available_amount, required_points, user_name, role
-  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, v_created, v_at
+  -- @answer p_id, v_status, v_points, v_room, v_room_name, v_available_amount, v_required_points, v_user, v_user_name, v_role, v_created, CAST(@loyalty_at AS DATETIME(6))
 END$$
 DELIMITER ;
 GRANT EXECUTE ON PROCEDURE reservation_reject TO 'loyalty_admin'@'__HOST__';

@@ -9,13 +9,14 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE room_create(
   p_id BINARY(16), p_name VARCHAR(200), p_total INT, p_price INT)
   MODIFIES SQL DATA
 BEGIN
+  -- @row
   DECLARE v_entity BINARY(16) DEFAULT p_id;
   DECLARE v_taken BINARY(16);
-  -- @begin
+  -- @begin entity
   SELECT id INTO v_taken FROM room WHERE id = p_id FOR UPDATE;
   -- @context
   IF v_taken IS NOT NULL THEN
-    SET v_problem = 'room-exists';
+    -- @refuse 'room-exists', NULL, NULL, NULL
   ELSE
     INSERT INTO room (id, name, total_amount, available_amount, required_points, archived, reservable)
       VALUES (p_id, p_name, p_total, p_total, p_price, 0, p_total > 0);

@@ -1,5 +1,5 @@
--- Every change of a balance: one row of the points' history.  Every account that is made, renamed or given another role:
--- one of the accounts' history.  None where nothing changed.  Names are compared as bytes: the collation pads.
+-- Every change of a balance: one row of the points' history.  Every account that is made, renamed, given another role
+-- or erased: one of the accounts' history.  None where nothing changed.  Names are compared as bytes: the collation pads.
 DROP TRIGGER IF EXISTS user_inserted;
 DROP TRIGGER IF EXISTS user_updated;
 DELIMITER $$
@@ -20,7 +20,7 @@ END$$
 
 CREATE DEFINER = 'loyalty_trigger'@'localhost' TRIGGER user_updated AFTER UPDATE ON user FOR EACH ROW
 BEGIN
-IF NOT (NEW.role = OLD.role AND CAST(NEW.name AS BINARY) = CAST(OLD.name AS BINARY)) THEN
+IF NOT (NEW.role = OLD.role AND CAST(NEW.name AS BINARY) = CAST(OLD.name AS BINARY) AND NEW.erased_at <=> OLD.erased_at) THEN
   INSERT INTO loyalty_history.user_history (user_id, from_name, from_role, to_name, to_role, reason, actor, request_id, changed_at)
     VALUES (NEW.id, OLD.name, OLD.role, NEW.name, NEW.role, @loyalty_reason,
       COALESCE(@loyalty_actor, 'database'), COALESCE(@loyalty_request_id, CONCAT('connection-', CONNECTION_ID())),

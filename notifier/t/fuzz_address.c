@@ -90,7 +90,6 @@ round_fault(const char *text, unsigned long *taken)
 	    .event = "room",
 	    .room_id = "d635c003-fffc-4beb-87b8-eaf3458cf772",
 	    .room_name = "x",
-	    .subject = "x",
 	    .actor = "x",
 	    .request_id = "x",
 	    .created_at = "2026-11-23T21:07:05.123456Z"};

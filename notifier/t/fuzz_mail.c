@@ -61,53 +61,62 @@ any_number(void)
 	return roll(4) == 0 ? odd[roll(sizeof(odd) / sizeof(odd[0]))] : (int64_t)roll(100000);
 }
 
+static struct mail_row
+any_row(void)
+{
+	static char text[12][TEXT + 1];
+	bool reservation = roll(2) == 0;
+
+	return (struct mail_row){
+	    .id = any_number(),
+	    .event = roll(50) == 0 ? any_text(text[0], 20)
+		     : reservation ? "reservation"
+				   : "room",
+	    .reservation_id = !reservation    ? NULL
+			      : roll(30) == 0 ? any_text(text[1], 40)
+					      : "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+	    .room_id =
+		roll(30) == 0 ? any_text(text[2], 40) : "d635c003-fffc-4beb-87b8-eaf3458cf772",
+	    .user_id =
+		roll(30) == 0 ? any_text(text[3], 40) : "b9fa7d71-548c-4739-8e6a-0931cc218cd1",
+	    .room_name = maybe(text[4], TEXT),
+	    .room_total = any_number(),
+	    .room_available = any_number(),
+	    .room_points = any_number(),
+	    .room_archived = any_number(),
+	    .user_name = maybe(text[5], TEXT),
+	    .user_points = any_number(),
+	    .from_status = roll(2) == 0 ? NULL : any_text(text[6], 100),
+	    .to_status = maybe(text[7], 100),
+	    .points = any_number(),
+	    .reason = maybe(text[9], TEXT),
+	    .from_total = any_number(),
+	    .to_total = any_number(),
+	    .from_archived = any_number(),
+	    .to_archived = any_number(),
+	    .actor = maybe(text[10], 400),
+	    .request_id = maybe(text[11], 400),
+	    .created_at =
+		roll(20) == 0 ? "2026-13-01T00:00:00.000000Z" : "2026-11-23T21:07:05.123456Z",
+	};
+}
+
 int
 main(int argc, char **argv)
 {
 	static const char *const to[] = {"owner@hotel.example"};
 	static const struct mail_conf conf = {
 	    .from = "loyalty@hotel.example", .to = to, .to_n = 1, .domain = "h.example"};
-	static char text[12][TEXT + 1];
 	const uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 20261123;
 	const unsigned long rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : ROUNDS;
 	unsigned long round, built = 0;
 	struct mail_row r;
 	struct mail m;
 	const char *fault;
-	bool reservation;
 
 	for (round = 0; round < rounds; round++) {
 		state = seed * 1000003 + round;
-		reservation = roll(2) == 0;
-		r = (struct mail_row){
-		    .id = any_number(),
-		    .event = roll(50) == 0 ? any_text(text[0], 20)
-			     : reservation ? "reservation"
-					   : "room",
-		    .reservation_id = !reservation    ? NULL
-				      : roll(30) == 0 ? any_text(text[1], 40)
-						      : "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
-		    .room_id = roll(30) == 0 ? any_text(text[2], 40)
-					     : "d635c003-fffc-4beb-87b8-eaf3458cf772",
-		    .user_id = roll(30) == 0 ? any_text(text[3], 40)
-					     : "b9fa7d71-548c-4739-8e6a-0931cc218cd1",
-		    .room_name = maybe(text[4], TEXT),
-		    .room_total = any_number(),
-		    .room_available = any_number(),
-		    .room_points = any_number(),
-		    .room_archived = any_number(),
-		    .user_name = maybe(text[5], TEXT),
-		    .user_points = any_number(),
-		    .from_status = roll(2) == 0 ? NULL : any_text(text[6], 100),
-		    .to_status = maybe(text[7], 100),
-		    .points = any_number(),
-		    .subject = maybe(text[8], TEXT),
-		    .detail = maybe(text[9], TEXT),
-		    .actor = maybe(text[10], 400),
-		    .request_id = maybe(text[11], 400),
-		    .created_at = roll(20) == 0 ? "2026-13-01T00:00:00.000000Z"
-						: "2026-11-23T21:07:05.123456Z",
-		};
+		r = any_row();
 		if (mail_build(&m, &r, &conf) != NULL)
 			continue;
 		built++;

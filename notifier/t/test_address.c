@@ -86,7 +86,6 @@ head_says(const char *setting, const char *header)
 	    .event = "room",
 	    .room_id = "d635c003-fffc-4beb-87b8-eaf3458cf772",
 	    .room_name = "x",
-	    .subject = "x",
 	    .actor = "x",
 	    .request_id = "x",
 	    .created_at = "2026-11-23T21:07:05.123456Z"};

@@ -55,18 +55,48 @@ def pending(n, user_id, room_id, price):
     return insert("reservation", "id, user_id, room_id, status, points, created_at, updated_at", rows, 1000)
 
 
-def history(n):
-    """A points_history of n rows, a few seconds apart and the users' in turn, in the place of the one that was there."""
+def many(table, columns, values, n):
+    """This table with n rows and nothing else; values has SQL with seq, 1 to n."""
     return f"""SET SESSION unique_checks = 0, time_zone = '+00:00';
-USE loyalty_history;
-DROP TABLE IF EXISTS points_history_made;
-CREATE TABLE points_history_made LIKE points_history;
-INSERT INTO points_history_made (id, user_id, from_points, to_points, delta, reason, actor, request_id, changed_at)
-  SELECT seq, CONCAT(UNHEX('{user(0).replace("-", "")[:28]}'), UNHEX(LPAD(HEX(seq % {USERS} + 1), 4, '0'))), seq, seq + 1, 1, 'bench', 'bench', 'bench',
-    '2001-01-01' + INTERVAL seq * 70 SECOND FROM seq_1_to_{n};
-RENAME TABLE points_history TO points_history_was, points_history_made TO points_history;
-DROP TABLE points_history_was;
+DROP TABLE IF EXISTS {table}_made;
+CREATE TABLE {table}_made LIKE {table};
+INSERT INTO {table}_made ({columns}) SELECT {values} FROM loyalty.seq_1_to_{n};
+RENAME TABLE {table} TO {table}_was, {table}_made TO {table};
+DROP TABLE {table}_was;
 """
+
+
+def one_of(id_, n):
+    """SQL of an id like this one, of n whose last digits count from 1."""
+    return f"CONCAT(UNHEX('{id_.replace('-', '')[:28]}'), UNHEX(LPAD(HEX(seq % {n} + 1), 4, '0')))"
+
+
+RESERVATION = "01900000-0000-7000-8000-"  # and seq
+
+
+def history(n):
+    """A points_history of n rows, a few seconds apart and the users' in turn."""
+    return many("loyalty_history.points_history", "id, user_id, from_points, to_points, delta, reason, actor, request_id, changed_at",
+                f"seq, {one_of(user(0), USERS)}, seq, seq + 1, 1, 'bench', 'bench', 'bench', '2001-01-01' + INTERVAL seq * 70 SECOND", n)
+
+
+def reservations(n):
+    """n reservations that were cancelled at once."""
+    return many("loyalty.reservation", "id, user_id, room_id, status, points, created_at, updated_at",
+                f"UNHEX(CONCAT('{RESERVATION.replace('-', '')}', LPAD(HEX(seq), 12, '0'))), {one_of(user(0), USERS)}, {one_of(room(0), ROOMS)}, 'CANCELLED', 1,"
+                " '2001-01-01' + INTERVAL seq * 70 SECOND, '2001-01-01' + INTERVAL seq * 70 SECOND", n)
+
+
+def changes(n):
+    """A reservation_history of n rows, and nobody has followed the events yet."""
+    return many("loyalty_history.reservation_history",
+                "id, reservation_id, room_id, user_id, from_status, to_status, points, actor, request_id, changed_at",
+                f"seq, UNHEX(CONCAT('{RESERVATION.replace('-', '')}', LPAD(HEX(seq), 12, '0'))), {one_of(room(0), ROOMS)}, {one_of(user(0), USERS)},"
+                " 'RESERVED', 'CANCELLED', 1, 'bench', 'bench', '2001-01-01' + INTERVAL seq * 70 SECOND", n) + FOLLOWED.format(0, 0)
+
+
+# The events as they are when all that is older than a minute was given.
+FOLLOWED = "DELETE FROM loyalty.feed_seen; DELETE FROM loyalty.feed_late; UPDATE loyalty.feed SET low = {0}, mid = {0}, high = {1};\n"
 
 
 def script(*parts):

@@ -6,9 +6,9 @@
  *
  * Each thread has a connection with the session that lib/db.c sets, and sends
  * the same again and again, as fast as the answers come: of a read the SELECT
- * that the handler has in its source (-q), prepared once, by nothing but the
- * client library; of a write the CALL that the service sends.  Rooms, users and
- * the hot room are those of data.py.  Modes:
+ * that the handler has in its source (-q), of a write the CALL that the service
+ * makes, either prepared once, by nothing but the client library.  Rooms, users
+ * and the hot room are those of data.py.  Modes:
  *
  *	list            a read of 21 rooms: a page of 20, and whether there is another
  *	room points     a read of one row, by the id of a room, of a user
@@ -46,10 +46,19 @@
 #define THREADS_MAX 64
 #define SQL_MAX 4096
 #define LIST_ROWS 21
-#define COLUMNS_MAX 8
+#define COLUMNS_MAX 9
+#define ARGUMENTS_MAX 16
+
+/* What each mode sends, and its arguments: of a read the handler's own SELECT (NULL here). */
+enum argument { ACTOR, REQUEST_ID, KEY, BODY, ID, ROOM, USER, NUMBER, REASON, OUT, NONE };
+struct mode {
+	const char *name, *sql;
+	enum argument arguments[ARGUMENTS_MAX + 1];
+};
 
 struct loop {
-	const char *socket, *user, *mode, *select;
+	const char *socket, *user, *select;
+	const struct mode *of;
 	char password[256];
 	int seconds;
 	long calls; /* to be made by all, or 0: until the seconds are over */
@@ -58,12 +67,14 @@ struct loop {
 };
 
 struct thread {
-	pthread_t id;
+	pthread_t thread;
 	struct loop *loop;
 	MYSQL *my;
-	MYSQL_STMT *select;
-	uint8_t of[16]; /* its parameter, or */
-	long long limit;
+	MYSQL_STMT *stmt; /* NULL: of the bare modes */
+	/* its arguments, each for those statements that have it */
+	char request_id[33];
+	uint8_t key[32], body[32], id[16], room[16], user[16];
+	long long number; /* of a list the limit, of adjust the amount */
 	char columns[COLUMNS_MAX][1024];
 	uint64_t rng;
 	uint32_t *us;
@@ -102,53 +113,45 @@ hex(char *out, const uint8_t *b, size_t n)
 }
 
 static void
-random_hex(struct thread *t, char *out, size_t bytes)
+random_bytes(struct thread *t, uint8_t *b, size_t n)
 {
-	uint8_t b[32];
 	size_t i;
 
-	for (i = 0; i < bytes; i += 8) {
+	for (i = 0; i < n; i += 8) {
 		uint64_t v = draw(t);
 
 		memcpy(b + i, &v, 8);
 	}
+}
+
+static void
+random_hex(struct thread *t, char *out, size_t bytes)
+{
+	uint8_t b[32];
+
+	random_bytes(t, b, bytes);
 	hex(out, b, bytes);
 }
 
 static void
-new_id(char *out)
+new_id(uint8_t id[16])
 {
 	struct uuid u;
 
 	if (!uuid_v7(&u))
 		abort();
-	hex(out, u.b, sizeof(u.b));
+	memcpy(id, u.b, sizeof(u.b));
 }
 
-/* The parameters that every writing procedure begins with, as services send them. */
-static int
-head(struct thread *t, char *sql, const char *procedure)
-{
-	char id[33], id_hex[65], key[65], body[65];
-
-	random_hex(t, id, 16);
-	hex(id_hex, (const uint8_t *)id, 32);
-	random_hex(t, key, 32);
-	random_hex(t, body, 32);
-	return snprintf(sql, SQL_MAX,
-	    "CALL %s(_utf8mb4 X'7075626c6963',_utf8mb4 X'%s',X'%s',X'%s',", procedure, id_hex, key,
-	    body);
-}
-
+/* The room or user of that number, as data.py makes its id. */
 static void
-reserve(struct thread *t, char *sql, const char *room)
+id_of(uint8_t id[16], uint8_t kind, unsigned number)
 {
-	char id[33];
-	int n = head(t, sql, "reservation_create");
-
-	new_id(id);
-	snprintf(sql + n, SQL_MAX - (size_t)n, "X'%s',X'%s',X'cccccccc00004000800000000000%04x')",
-	    id, room, (unsigned)(draw(t) % USERS + 1));
+	memcpy(id,
+	    (const uint8_t[16]){kind, kind, kind, kind, 0, 0, 0x40, 0, 0x80, 0, 0, 0,
+		(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
+		(uint8_t)number},
+	    16);
 }
 
 /* The rows of a reservation, into bare.sql's tables. */
@@ -159,7 +162,8 @@ bare(struct thread *t, char *sql, bool call)
 {
 	char id[33], user[33], room[33], key[65], body[65], request[33];
 
-	new_id(id);
+	new_id(t->id);
+	hex(id, t->id, sizeof(t->id));
 	random_hex(t, user, 16);
 	random_hex(t, room, 16);
 	random_hex(t, key, 32);
@@ -199,31 +203,6 @@ bare(struct thread *t, char *sql, bool call)
 	    user, request, key, body, id);
 }
 
-static void
-compose(struct thread *t, char *sql)
-{
-	const char *mode = t->loop->mode;
-	char room[33];
-
-	snprintf(room, sizeof(room), "bbbbbbbb00004000800000000000%04x",
-	    (unsigned)(draw(t) % ROOMS + 1));
-	if (strcmp(mode, "reserve") == 0) {
-		reserve(t, sql, room);
-	} else if (strcmp(mode, "hot") == 0) {
-		reserve(t, sql, "bbbbbbbb0000400080000000ffffffff");
-	} else if (strcmp(mode, "pending") == 0) {
-		reserve(t, sql, "bbbbbbbb0000400080000000eeeeeeee");
-	} else if (strcmp(mode, "adjust") == 0) {
-		int n = head(t, sql, "points_adjust");
-
-		snprintf(sql + n, SQL_MAX - (size_t)n,
-		    "X'cccccccc00004000800000000000%04x',1,_utf8mb4 X'776f726b6c6f6164')",
-		    (unsigned)(draw(t) % USERS + 1));
-	} else {
-		bare(t, sql, strcmp(mode, "bare-call") == 0);
-	}
-}
-
 /* Send one or several statements, fetch what they answer. */
 static bool
 query(struct thread *t, const char *sql, size_t len)
@@ -244,7 +223,7 @@ query(struct thread *t, const char *sql, size_t len)
 	if (mysql_errno(t->my) == 0)
 		return true;
 	if (t->errors++ == 0)
-		fprintf(stderr, "rawdb: %s: %u %s\n", t->loop->mode, mysql_errno(t->my),
+		fprintf(stderr, "rawdb: %s: %u %s\n", t->loop->of->name, mysql_errno(t->my),
 		    mysql_error(t->my));
 	return false;
 }
@@ -261,57 +240,113 @@ query_each(struct thread *t, char *sql)
 		}
 }
 
-/* Prepare the read, and bind its one parameter and its columns, all as text: what that costs is
- * ours. */
+static const struct mode modes[] = {
+#define RESERVE                                                                                    \
+	"CALL reservation_create(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",                                \
+	{                                                                                          \
+		ACTOR, REQUEST_ID, KEY, BODY, ID, ROOM, USER, OUT, OUT, OUT, OUT, OUT, OUT, OUT,   \
+		    OUT, OUT, NONE                                                                 \
+	}
+    {"list", NULL, {NUMBER, NONE}},
+    {"room", NULL, {ROOM, NONE}},
+    {"points", NULL, {USER, NONE}},
+    {"reserve", RESERVE},
+    {"hot", RESERVE},
+    {"pending", RESERVE},
+    {"adjust", "CALL points_adjust(?,?,?,?,?,?,?,?,?,?,?)",
+	{ACTOR, REQUEST_ID, KEY, BODY, USER, NUMBER, REASON, OUT, OUT, OUT, OUT, NONE}},
+    {"bare", NULL, {NONE}},
+    {"bare-each", NULL, {NONE}},
+    {"bare-call", NULL, {NONE}},
+};
+
+static MYSQL_BIND
+bind_of(struct thread *t, enum argument a)
+{
+	static char actor[] = "public", reason[] = "workload";
+	const MYSQL_BIND binds[] = {
+#define BIND(type, p, n) {.buffer_type = MYSQL_TYPE_##type, .buffer = p, .buffer_length = n}
+	    [ACTOR] = BIND(STRING, actor, sizeof(actor) - 1),
+	    [REQUEST_ID] = BIND(STRING, t->request_id, sizeof(t->request_id) - 1),
+	    [KEY] = BIND(BLOB, t->key, sizeof(t->key)),
+	    [BODY] = BIND(BLOB, t->body, sizeof(t->body)),
+	    [ID] = BIND(BLOB, t->id, sizeof(t->id)),
+	    [ROOM] = BIND(BLOB, t->room, sizeof(t->room)),
+	    [USER] = BIND(BLOB, t->user, sizeof(t->user)),
+	    [NUMBER] = BIND(LONGLONG, &t->number, 0),
+	    [REASON] = BIND(STRING, reason, sizeof(reason) - 1),
+	    [OUT] = BIND(NULL, NULL, 0),
+	};
+
+	return binds[a];
+}
+
 static bool
 prepare(struct thread *t)
 {
-	const char *sql = t->loop->select;
-	bool list = strcmp(t->loop->mode, "list") == 0;
-	MYSQL_BIND in = {.buffer_type = MYSQL_TYPE_BLOB,
-		       .buffer = t->of,
-		       .buffer_length = sizeof(t->of)},
-		   out[COLUMNS_MAX] = {0};
+	const struct mode *m = t->loop->of;
+	const char *sql = m->sql != NULL ? m->sql : t->loop->select;
+	MYSQL_BIND in[ARGUMENTS_MAX];
+	unsigned n;
+
+	if (m->arguments[0] == NONE)
+		return true;
+	for (n = 0; m->arguments[n] != NONE; n++)
+		in[n] = bind_of(t, m->arguments[n]);
+	return (t->stmt = mysql_stmt_init(t->my)) != NULL
+	       && mysql_stmt_prepare(t->stmt, sql, strlen(sql)) == 0
+	       && mysql_stmt_param_count(t->stmt) == n && mysql_stmt_bind_param(t->stmt, in) == 0;
+}
+
+/* Fetch the rows of one result, each column as text: what that costs is ours.  How many, or -1. */
+static int
+fetch(struct thread *t)
+{
+	MYSQL_BIND out[COLUMNS_MAX] = {0};
+	int rows = 0, rc;
 	size_t i;
 
-	if (sql == NULL)
-		return true;
-	if (list) {
-		t->limit = LIST_ROWS;
-		in = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_LONGLONG, .buffer = &t->limit};
-	}
+	if (mysql_stmt_field_count(t->stmt) == 0)
+		return 0;
+	if (mysql_stmt_field_count(t->stmt) > COLUMNS_MAX)
+		return -1;
 	for (i = 0; i < COLUMNS_MAX; i++)
 		out[i] = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_STRING,
 		    .buffer = t->columns[i],
 		    .buffer_length = sizeof(t->columns[i])};
-	return (t->select = mysql_stmt_init(t->my)) != NULL
-	       && mysql_stmt_prepare(t->select, sql, strlen(sql)) == 0
-	       && mysql_stmt_param_count(t->select) == 1
-	       && mysql_stmt_field_count(t->select) <= COLUMNS_MAX
-	       && mysql_stmt_bind_param(t->select, &in) == 0
-	       && mysql_stmt_bind_result(t->select, out) == 0;
+	if (mysql_stmt_bind_result(t->stmt, out) != 0 || mysql_stmt_store_result(t->stmt) != 0)
+		return -1;
+	while ((rc = mysql_stmt_fetch(t->stmt)) == 0)
+		rows++;
+	mysql_stmt_free_result(t->stmt);
+	return rc == MYSQL_NO_DATA ? rows : -1;
 }
 
-/* One read; all its rows must be there. */
+/* One read, or one call; all its rows must be there. */
 static void
-read_rows(struct thread *t)
+execute(struct thread *t)
 {
-	const char *mode = t->loop->mode;
-	uint8_t first = strcmp(mode, "points") == 0 ? 0xcc : 0xbb;
-	unsigned number = (unsigned)(draw(t) % ROOMS + 1);
-	int rows = 0, rc = 1;
+	const char *mode = t->loop->of->name;
+	bool list = strcmp(mode, "list") == 0;
+	int rows = -1, more = 1;
 
-	memcpy(t->of,
-	    (const uint8_t[16]){first, first, first, first, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0,
-		(uint8_t)(number >> 8), (uint8_t)number},
-	    sizeof(t->of));
-	if (mysql_stmt_execute(t->select) == 0 && mysql_stmt_store_result(t->select) == 0)
-		while ((rc = mysql_stmt_fetch(t->select)) == 0)
-			rows++;
-	if ((rc != MYSQL_NO_DATA || rows != (strcmp(mode, "list") == 0 ? LIST_ROWS : 1))
-	    && t->errors++ == 0)
-		fprintf(stderr, "rawdb: %s: %d rows %s\n", mode, rows, mysql_stmt_error(t->select));
-	mysql_stmt_free_result(t->select);
+	random_hex(t, t->request_id, 16);
+	random_bytes(t, t->key, sizeof(t->key));
+	random_bytes(t, t->body, sizeof(t->body));
+	new_id(t->id);
+	id_of(t->room, 0xbb,
+	    strcmp(mode, "hot") == 0	   ? 0xffffffff
+	    : strcmp(mode, "pending") == 0 ? 0xeeeeeeee
+					   : (unsigned)(draw(t) % ROOMS + 1));
+	id_of(t->user, 0xcc, (unsigned)(draw(t) % USERS + 1));
+	t->number = list ? LIST_ROWS : 1;
+	if (mysql_stmt_execute(t->stmt) == 0) {
+		rows = fetch(t);
+		while ((more = mysql_stmt_next_result(t->stmt)) == 0)
+			fetch(t);
+	}
+	if ((more > 0 || rows != (list ? LIST_ROWS : 1)) && t->errors++ == 0)
+		fprintf(stderr, "rawdb: %s: %d rows %s\n", mode, rows, mysql_stmt_error(t->stmt));
 }
 
 static bool
@@ -325,7 +360,7 @@ connect_db(struct thread *t)
 	    "max_statement_time = 2.5";
 	const struct loop *l = t->loop;
 	unsigned long flags =
-	    CLIENT_MULTI_RESULTS | (strcmp(l->mode, "bare") == 0 ? CLIENT_MULTI_STATEMENTS : 0);
+	    CLIENT_MULTI_RESULTS | (strcmp(l->of->name, "bare") == 0 ? CLIENT_MULTI_STATEMENTS : 0);
 
 	if ((t->my = mysql_init(NULL)) == NULL)
 		return false;
@@ -358,7 +393,7 @@ run(void *arg)
 {
 	struct thread *t = arg;
 	struct loop *l = t->loop;
-	bool each = strcmp(l->mode, "bare-each") == 0;
+	bool each = strcmp(l->of->name, "bare-each") == 0;
 	struct timespec tick = {.tv_nsec = 1000000};
 	int64_t end, at;
 	char sql[SQL_MAX];
@@ -370,10 +405,10 @@ run(void *arg)
 	while (!atomic_load(&l->failed) && (at = now_us()) < end) {
 		if (l->calls > 0 && atomic_fetch_add(&l->made, 1) >= l->calls)
 			break;
-		if (t->select != NULL) {
-			read_rows(t);
+		if (t->stmt != NULL) {
+			execute(t);
 		} else {
-			compose(t, sql);
+			bare(t, sql, strcmp(l->of->name, "bare-call") == 0);
 			if (each)
 				query_each(t, sql);
 			else
@@ -429,22 +464,15 @@ read_password(struct loop *l, const char *path)
 
 /* A known mode, and a SELECT if it is a read. */
 static bool
-is_mode(const struct loop *l)
+find_mode(struct loop *l, const char *name)
 {
-	static const char *const reads[] = {"list", "room", "points"}, *const writes[] = {"reserve",
-									   "hot", "pending",
-									   "adjust", "bare",
-									   "bare-each",
-									   "bare-call"};
 	size_t i;
 
-	for (i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
-		if (strcmp(l->mode, reads[i]) == 0)
-			return l->select != NULL;
-	for (i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
-		if (strcmp(l->mode, writes[i]) == 0)
-			return l->select == NULL;
-	return false;
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (strcmp(modes[i].name, name) == 0)
+			l->of = &modes[i];
+	return l->of != NULL
+	       && (l->select != NULL) == (l->of->sql == NULL && l->of->arguments[0] != NONE);
 }
 
 /* The command line; the number of threads, or 0: it is wrong. */
@@ -485,8 +513,7 @@ read_options(struct loop *l, int argc, char **argv)
 	}
 	if (optind + 1 != argc || l->seconds < 1 || threads > THREADS_MAX)
 		return 0;
-	l->mode = argv[optind];
-	return is_mode(l) ? threads : 0;
+	return find_mode(l, argv[optind]) ? threads : 0;
 }
 
 static bool
@@ -529,7 +556,7 @@ main(int argc, char **argv)
 	for (i = 0; i < threads; i++) {
 		t[i].loop = &l;
 		if (getrandom(&t[i].rng, sizeof(t[i].rng), 0) != sizeof(t[i].rng)
-		    || !connect_db(&t[i]) || pthread_create(&t[i].id, NULL, run, &t[i]) != 0) {
+		    || !connect_db(&t[i]) || pthread_create(&t[i].thread, NULL, run, &t[i]) != 0) {
 			fprintf(stderr, "rawdb: %s\n",
 			    t[i].my != NULL ? mysql_error(t[i].my) : "cannot start");
 			return 1;
@@ -538,13 +565,13 @@ main(int argc, char **argv)
 	start = now_us();
 	atomic_store(&l.go, true);
 	for (i = 0; i < threads; i++) {
-		pthread_join(t[i].id, NULL);
+		pthread_join(t[i].thread, NULL);
 		errors += t[i].errors;
 	}
 	ok = report(t, threads, (double)(now_us() - start) / 1e6, errors);
 	for (i = 0; i < threads; i++) {
-		if (t[i].select != NULL)
-			mysql_stmt_close(t[i].select);
+		if (t[i].stmt != NULL)
+			mysql_stmt_close(t[i].stmt);
 		mysql_close(t[i].my);
 		free(t[i].us);
 	}

@@ -131,7 +131,8 @@ def make_stack(contract):
         def connect(self):
             super().connect()
             self.api.observers.append(contract.check)
-            _started.append(self)
+            if self not in _started:  # it may have moved to another port
+                _started.append(self)
 
         def down(self):
             if self in _started:

@@ -46,6 +46,9 @@ def rooms_hold(rows, faults):
         current[id_] = (name, total, available, price, archived)
     for id_ in reserved:
         faults.append(f"1: reservations of no room {text(id_)}")
+    for table in ("room", "user"):  # what they are found by
+        for id_, name, folded in rows(f"SELECT id, name, name_folded FROM loyalty.{table} WHERE NOT name_folded <=> loyalty.fold(name)"):
+            faults.append(f"{table} {text(id_)}: {name!r} is folded as {folded!r}")
     # Each row begins where the one before ended, and the last one at what is now: so no change lacks its
     # row, and none has two.
     last = {}

@@ -51,15 +51,22 @@ def _is_time(value):
         return False
 
 
+def _of(kind, holds):
+    """Of other kinds of values a format says nothing."""
+    return lambda value: type(value) is not kind or holds(value)
+
+
 FORMATS = {
-    "uuid": lambda value: bool(_UUID.match(value)),
-    "date-time": _is_time,
-    "uri-reference": lambda value: bool(_URI.match(value)),
+    "uuid": _of(str, lambda value: bool(_UUID.match(value))),
+    "date-time": _of(str, _is_time),
+    "uri-reference": _of(str, lambda value: bool(_URI.match(value))),
+    "int32": _of(int, lambda value: -2 ** 31 <= value < 2 ** 31),
+    "int64": _of(int, lambda value: -2 ** 63 <= value < 2 ** 63),
 }
 
 _FORMAT_CHECKER = jsonschema.FormatChecker(formats=())
 for _name, _holds in FORMATS.items():
-    _FORMAT_CHECKER.checks(_name)(lambda value, holds=_holds: not isinstance(value, str) or holds(value))
+    _FORMAT_CHECKER.checks(_name)(_holds)
 
 
 # -- schemas ---------------------------------------------------------------------------------------
@@ -85,12 +92,13 @@ KEYWORDS = {
     "const": (object, lambda k: lambda v: _same(v, k)),
     "enum": (object, lambda k: lambda v: any(_same(v, item) for item in k)),
     "pattern": (str, lambda k: lambda v, search=re.compile(k).search: search(v) is not None),
-    "format": (str, lambda k: FORMATS[k]),
+    "format": (object, lambda k: FORMATS[k]),
     "minLength": (str, lambda k: lambda v: len(v) >= k),
     "maxLength": (str, lambda k: lambda v: len(v) <= k),
     "minimum": (int, lambda k: lambda v: v >= k),
     "maximum": (int, lambda k: lambda v: v <= k),
     "minItems": (list, lambda k: lambda v: len(v) >= k),
+    "uniqueItems": (list, lambda k: lambda v: not k or not any(_same(a, b) for i, a in enumerate(v) for b in v[:i])),
     "maxItems": (list, lambda k: lambda v: len(v) <= k),
     "maxProperties": (dict, lambda k: lambda v: len(v) <= k),
     "required": (dict, lambda k: lambda v, names=frozenset(k): names <= v.keys()),
@@ -239,6 +247,10 @@ def parse_text(body):
         raise SpecError(f"not UTF-8: {body[:200]!r}") from None
 
 
+# What tells a client something: an answer has these only where its description does.
+TOLD = {"etag", "link", "location", "allow", "retry-after", "www-authenticate", "idempotency-replayed"}
+
+
 class Response:
     """One described answer."""
 
@@ -250,6 +262,8 @@ class Response:
             self.headers.append((name, name.lower(), header.get("required", False), number, Schema(header["schema"])))
 
     def check(self, status, headers, body, bodiless):
+        for lower in TOLD & headers.keys() - {lower for _, lower, *_ in self.headers}:
+            raise SpecError(f"the header {lower} is not described")
         for name, lower, required, number, schema in self.headers:
             value = headers.get(lower)
             if value is None:

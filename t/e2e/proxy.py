@@ -2,7 +2,7 @@
 
 It listens on a unix socket (LOYALTY_DB_HOSTS of the services) and understands just enough of the
 MySQL protocol to see which procedure a packet calls.  A rule says what happens to the next calls
-of one procedure, or executions of a prepared SELECT (called "SELECT"):
+of one procedure, as text or prepared, or executions of a prepared SELECT (called "SELECT"):
 
     drop      the call never reaches the server, the connection is cut
     lose      the call is done, its answer is thrown away, the connection is cut
@@ -17,6 +17,7 @@ import socket
 import struct
 import threading
 
+QUERY, PREPARE, EXECUTE = b"\x03", b"\x16", b"\x17"
 CALL = re.compile(rb"\s*CALL\s+(?:\w+\.)?`?(\w+)`?", re.I)
 
 
@@ -139,22 +140,27 @@ class Proxy:
 
     def _serve(self, pair):
         client, server = pair
-        state = {"lose": False, "keep": False}
+        state = {"lose": False, "keep": False, "preparing": None, "prepared": {}}
         back = threading.Thread(target=self._backward, args=(pair, state), daemon=True)
         back.start()
         try:
             while True:
                 raw, payload = read_packet(client)
-                match = CALL.match(payload[1:]) if payload[:1] == b"\x03" else None
+                command, statement, text = payload[:1], payload[1:], payload[1:]
+                if command == PREPARE:
+                    state["preparing"] = text
+                elif command == EXECUTE:
+                    text, statement = state["prepared"][text[:4]], statement.hex().encode()
+                match = CALL.match(text) if command in (QUERY, EXECUTE) else None
                 action = None
-                if match or payload[:1] == b"\x17":
+                if match or command == EXECUTE:
                     procedure = match[1].decode() if match else "SELECT"
                     with self.lock:
-                        self.calls.append((procedure, payload[1:]))
+                        self.calls.append((procedure, statement))
                     action = self._action(procedure)
-                elif payload[:1] == b"\x03":
+                elif command == QUERY:
                     with self.lock:
-                        self.statements.append(payload[1:])
+                        self.statements.append(statement)
                 if action == "drop":
                     self.reached.set()
                     return
@@ -182,6 +188,8 @@ class Proxy:
                 data = server.recv(65536)
                 if not data:
                     break
+                if state["preparing"] is not None:  # its answer: the statement's number behind the packet's head and a 0
+                    state["prepared"][data[5:9]], state["preparing"] = state["preparing"], None
                 if state["lose"]:
                     self.reached.set()
                     break

@@ -25,7 +25,20 @@ import invariants
 from client import Api
 
 TOP = Path(__file__).resolve().parents[2]
+# How many OUT parameters a procedure has, in which it answers where it does not refuse.
+OUTS = {"points_adjust": 4, "reservation_create": 9}
 NATIVE = TOP / "native" / "stack"
+
+def _parts():
+    """native/parts: {part: what it has, by column}."""
+    columns = ("user", "program", "secrets", "settings", "after")
+    rows = (line.split() for line in (TOP / "native" / "parts").read_text().splitlines() if line.strip() and line[0] != "#")
+    return {name: dict(zip(columns, ([] if cell == "-" else cell.split(",") for cell in cells))) for name, *cells in rows}
+
+
+PARTS = _parts()
+# those with an account of the database
+ACCOUNTS = [name for name, part in PARTS.items() if f"db-{name}" in part["secrets"]]
 
 Room = namedtuple("Room", "id name total price")
 User = namedtuple("User", "id name role points")
@@ -35,8 +48,8 @@ METRICS = {"metric_request", "metric_retry", "service_ready"}
 DELIVERY = {"status", "due_at", "attempts", "next_attempt_at", "lease_owner", "sent_at", "last_error"}
 
 # All tests come from one address, many of them without a key: limits that they never meet, but for those that are about limits.
-CALM = {"LOYALTY_KEYLESS_RATE": "5000", "LOYALTY_KEYLESS_BURST": "5000", "LOYALTY_KEYLESS_CONNS_PER_ADDRESS": "1024",
-        "LOYALTY_CONSOLE_RATE": "500", "LOYALTY_CONSOLE_BURST": "1000", "LOYALTY_CONSOLE_CONNS_PER_ADDRESS": "256"}
+CALM = {"LOYALTY_NGINX_KEYLESS_RATE": "5000", "LOYALTY_NGINX_KEYLESS_BURST": "5000", "LOYALTY_NGINX_KEYLESS_CONNS_PER_ADDRESS": "1024",
+        "LOYALTY_NGINX_CONSOLE_RATE": "500", "LOYALTY_NGINX_CONSOLE_BURST": "1000", "LOYALTY_NGINX_CONSOLE_CONNS_PER_ADDRESS": "256"}
 
 _live = []
 
@@ -121,7 +134,7 @@ class Stack:
         env.update(LOYALTY_VAR=str(self.var), HTTPS_PORT=str(self.port))
         return env
 
-    def native(self, *args, check=True, timeout=120, stdin=None, env=None):
+    def native(self, *args, check=True, timeout=300, stdin=None, env=None):
         """Run native/stack; its output, an error where it failed."""
         with tempfile.TemporaryFile() as out:
             # a file, not a pipe: what it leaves running may hold the other end for ever

@@ -43,6 +43,7 @@ ROOM_CHANGE = {"id": 7, "room_id": ROOM["id"], "reservation_id": STAY["id"], "fr
 STAY_CHANGE = {"id": 7, "reservation_id": STAY["id"], "room_id": ROOM["id"], "user_id": JANE["id"], "from": None,
                "to": "RESERVED", "points": 260, "reason": None, **TAIL}
 POINTS_CHANGE = {"id": 7, "user_id": JANE["id"], "from": 5, "to": 3, "delta": -2, "reason": None, "reservation_id": STAY["id"], **TAIL}
+ACCOUNT_CHANGE = {"id": 7, "user_id": JANE["id"], "from": None, "to": {"name": "Jane Doe", "role": "USER"}, "reason": None, **TAIL}
 MAIL = {"id": 7, "event": "room", "status": "SENT", "attempts": 1, "subject": "Room Suite: new room", "reservation_id": None,
         "room_id": ROOM["id"], "request_id": "t-1", "created_at": STAY["created_at"], "next_attempt_at": None,
         "sent_at": STAY["created_at"], "last_error": None}
@@ -107,8 +108,13 @@ RIGHT = {
                        problem("validation", 400, errors=[{"header": "Idempotency-Key", "detail": "is too long"}])),
     "accounts": ("GET", "/v1/admin/users?q=doe", 200, READ, [ACCOUNT]),
     "account": ("GET", ACCOUNT_PATH, 200, READ, ACCOUNT),
-    "account_made": ("PUT", ACCOUNT_PATH, 201, CHANGED, ACCOUNT),
-    "account_replaced": ("PUT", ACCOUNT_PATH, 200, CHANGED, ACCOUNT),
+    "account_made": ("PUT", ACCOUNT_PATH, 201, WRITE, ACCOUNT),
+    "account_replaced": ("PUT", ACCOUNT_PATH, 200, WRITE, ACCOUNT),
+    "account_erased": ("POST", ACCOUNT_PATH + "/erase", 200, WRITE, {"user": {**JANE, "name": "Erased"}, "bonus_points": 0}),
+    "account_exported": ("GET", ACCOUNT_PATH + "/export", 200, {**JSON, "Cache-Control": "no-store"},
+                         {"account": ACCOUNT, "reservations": [STAY], "history": {"users": [ACCOUNT_CHANGE], "reservations": [STAY_CHANGE],
+                                                                                  "points": [POINTS_CHANGE]}, "mails": [MAIL]}),
+    "account_held": ("POST", ACCOUNT_PATH + "/erase", 409, FAULT, problem("user-has-reservations", 409)),
     "admin_rooms": ("GET", "/v1/admin/rooms", 200, READ, [ADMIN_ROOM]),
     "admin_room": ("GET", ADMIN_ROOM_PATH, 200, READ, ADMIN_ROOM),
     "room_made": ("POST", "/v1/admin/rooms", 201, {**WRITE, "Location": ADMIN_ROOM_PATH}, ADMIN_ROOM),
@@ -124,6 +130,11 @@ RIGHT = {
     "stay_changes": ("GET", "/v1/admin/history/reservations", 200, READ, [{**STAY_CHANGE, "from": "RESERVED"}, STAY_CHANGE]),
     "points_changes": ("GET", "/v1/admin/history/points", 200, READ,
                        [POINTS_CHANGE, {**POINTS_CHANGE, "reservation_id": None, "reason": "gift"}]),
+    "account_changes": ("GET", "/v1/admin/history/users", 200, READ, [{**ACCOUNT_CHANGE, "from": {"name": "Jane", "role": "ADMIN"}}, ACCOUNT_CHANGE]),
+    "mail": ("GET", "/v1/admin/outbox/4711", 200, READ, {**MAIL, "text": "RESERVED: …\n"}),
+    "summary": ("GET", "/v1/admin/summary", 200, READ, {"pending_approval": 0, "dead_mails": 1, "queued_mails": 2}),
+    "events": ("GET", "/v1/admin/events", 200, {**READ, "Link": '</v1/admin/events?cursor=x>; rel="next"'},
+               [{name: value for name, value in STAY_CHANGE.items() if name != "reason"}]),
     "mails": ("GET", "/v1/admin/outbox?status=SENT", 200, READ, [MAIL]),
     "mail_again": ("POST", "/v1/admin/outbox/7/retry", 200, WRITE,
                    {**MAIL, "status": "PENDING", "next_attempt_at": STAY["created_at"], "sent_at": None, "last_error": "550 no"}),
@@ -213,6 +224,7 @@ WRONG = {
     "room_public": ("room", "headers.Cache-Control", "public"),
     "location_missing": ("created", "headers.Location", ...),
     "location_elsewhere": ("created", "headers.Location", "/v1/rooms/" + STAY["id"]),
+    "link_to_one_thing": ("room", "headers.Link", '</v1/rooms?cursor=abc>; rel="next"'),
     "link_ill_formed": ("rooms_by_query", "headers.Link", "/v1/rooms?cursor=abc"),
     "replayed_false": ("created_again", "headers.Idempotency-Replayed", "false"),
     "challenge_missing": ("no_key", "headers.WWW-Authenticate", ...),
@@ -342,9 +354,9 @@ def test_names_the_operation(spec):
 
 def test_tells_what_was_never_exercised(spec):
     every = {"room_list", "room_get", "reservation_create", "reservation_list", "reservation_get", "reservation_cancel",
-             "points_get", "points_adjust", "user_list", "user_get", "user_put", "admin_room_list", "admin_room_get", "room_create",
+             "points_get", "points_adjust", "user_list", "user_get", "user_put", "user_erase", "user_export", "admin_room_list", "admin_room_get", "room_create",
              "room_change", "reservation_approve", "reservation_reject", "reservation_release", "history_rooms",
-             "history_reservations", "history_points", "outbox_list", "outbox_retry", "audit_get", "metrics_get", "healthz", "readyz"}
+             "history_reservations", "history_points", "history_users", "event_list", "outbox_list", "outbox_get", "outbox_retry", "summary_get", "audit_get", "metrics_get", "healthz", "readyz"}
     assert set(spec.uncovered()) == every
     send(spec, *RIGHT["room_head"])
     send(spec, *RIGHT["options"])
@@ -358,7 +370,7 @@ def test_tells_what_was_never_exercised(spec):
 
 def test_lists_the_routes(spec):
     routes = spec.routes()
-    assert len(routes) == len(set(routes)) == 27
+    assert len(routes) == len(set(routes)) == 33
     assert ("GET", "/v1/rooms", "ANY") in routes
     assert ("POST", "/v1/users/{id}/points", "RESTRICTED") in routes
     assert ("GET", "/healthz", "NONE") in routes

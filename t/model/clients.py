@@ -1,6 +1,6 @@
 """Several clients at once: the answers have to be explained, object by object.
 
-Each room, balance and reservation has a *chain* of versions, which the history rows tell: the server
+Each room, account, balance and reservation has a *chain* of versions, which the history rows tell: the server
 gives their ids while it holds the lock on the object, so ids of one object are in the order of its
 changes.  Each row names the request that made it.  From outside it is known of each request when it
 was sent and when its answer was there; it took effect somewhere in between.  So version k of an object
@@ -35,11 +35,12 @@ gives the same plans again, not the same interleaving; replay it a few times.
 import threading
 import time
 from itertools import product
+from urllib.parse import quote
 
 from model import DECISIONS, Outcome, Reservation, Room, User, account_shape, history_rows, is_kept, mail_of, \
-    reservation_shape, room_shape, admin_room_shape, text
+    reservation_shape, room_shape, admin_room_shape, text, user_state
 from operations import STREAMS, Request, plan
-from sequence import Mismatch, Player, expect, given_of, problem_fits, success_fits
+from sequence import expect, fold, given_of, Mismatch, Player, problem_fits, success_fits
 
 
 class Op:
@@ -107,11 +108,19 @@ class Client(Player):
         return self.id_of(item)[:8] > self.u.prefix
 
     def room_list(self, s):
-        dice = s["filter"]
-        self.record("room_list", s, "/v1/rooms" + ("?available=true" if dice < 0.5 else ""), self.by_prefix, s["key"])
+        query = ["available=true"] if s["filter"] < 0.5 else []
+        self.record("room_list", s, "/v1/rooms" + self.asked(s, query), self.by_prefix, s["key"])
 
     def admin_room_list(self, s):
-        self.record("admin_room_list", s, "/v1/admin/rooms", self.by_prefix)
+        self.record("admin_room_list", s, "/v1/admin/rooms" + self.asked(s, []), self.by_prefix)
+
+    @staticmethod
+    def asked(s, query):
+        if s["style"] & 4:
+            query.append("q=" + quote(s["part"], safe=""))
+        if s["max_points"] is not None:
+            query.append(f"max_points={s['max_points']}")
+        return "?" * bool(query) + "&".join(query)
 
     def user_list(self, s):
         self.record("user_list", s, "/v1/admin/users", self.by_prefix)
@@ -197,7 +206,8 @@ class Judge:
         self.mails = {m["id"]: m for m in walk("/v1/admin/outbox", p.old("created_at")) if m["room_id"] in made}
         self.rows["rooms"] = [r for r in self.rows["rooms"] if r["room_id"] in made]
         self.rows["reservations"] = [r for r in self.rows["reservations"] if r["room_id"] in made]
-        self.rows["points"] = [r for r in self.rows["points"] if r["user_id"].startswith(self.u.prefix)]
+        for stream in ("points", "users"):
+            self.rows[stream] = [r for r in self.rows[stream] if r["user_id"].startswith(self.u.prefix)]
         expect(set(self.rooms) == made, "rooms that nobody made, or that are gone", set(self.rooms) ^ made)
 
     # -- 1: chains ---------------------------------------------------------------------------------------
@@ -231,6 +241,10 @@ class Judge:
             chain = self.balance.get(row["user_id"])
             expect(chain and chain[-1][0] == row["from"], f"a row that does not begin where the balance was", row, chain and chain[-1])
             chain.append((row["to"], self.by_request[row["request_id"]]))
+        state = {}
+        for row in self.rows["users"]:
+            expect(row["from"] == state.get(row["user_id"]), "a row that does not begin where the account was", row)
+            state[row["user_id"]] = row["to"]
         for id_, r in self.rooms.items():
             want = self.room.get(id_, [(None, None)])[-1][0]
             expect(want is not None and text(r) == text(admin_room_shape(want)), f"room {id_} is not where its history ends", r, want)
@@ -239,8 +253,7 @@ class Judge:
         for id_, u in self.users.items():
             expect(u["bonus_points"] == self.balance[id_][-1][0], f"balance of {id_} is not where its history ends", u,
                    self.balance[id_][-1])
-            now = time.monotonic()
-            expect((u["user"]["name"], u["user"]["role"]) in self.names(id_, now, now), "a name that was overwritten", u)
+            expect(user_state(User(**u["user"], balance=0)) == state.get(id_), f"account {id_} is not where its history ends", u, state.get(id_))
 
     # -- what may have been current ------------------------------------------------------------------------
 
@@ -256,7 +269,7 @@ class Judge:
         return out
 
     def names(self, user, began, ended):
-        """(name, role) that may have been the account's: of accounts there is no history."""
+        """(name, role) that may have been the account's."""
         puts = self.register.get(user, [])
         return {(n, r) for n, r, op in puts if op.began < ended
                 and not any(op.ended < other.began and other.ended < began for _, _, other in puts)}
@@ -274,6 +287,11 @@ class Judge:
         if "rooms" in op.rows:
             return [next(((chain[k - 1][0] if k else None) for k, (_, by) in enumerate(chain) if by is op), None)]
         return self.loose(chain, op.began, op.ended)
+
+    def first_mail(self, op, reservation):
+        """Of a reservation that was made before op: its first mail, whose subject all have; else None."""
+        mails = self.mails_of_reservation.get(reservation.id, []) if reservation is not None else []
+        return mails[0] if mails and mails[0]["request_id"] != op.q.request_id else None
 
     # -- 2: each answer ----------------------------------------------------------------------------------------
 
@@ -302,13 +320,14 @@ class Judge:
                               zip((outcome.room, outcome.user, outcome.reservation), state))
                 want = history_rows(q, state, after)
                 expect(rows == want, "other history rows", rows, want)
-                mail = mail_of(q, want, after[0], after[1])
+                first = self.first_mail(op, after[2])
+                mail = mail_of(q, want, after[0], after[1], first and (first["subject"],))
                 mails = self.mails_of.get(q.request_id, [])
                 expect(len(mails) == (mail is not None), f"{len(mails)} mails", q, mails)
                 if mail:
                     m = mails[0]
                     # a room that wasn't changed wasn't locked: the mail may have read another version than the answer
-                    names = {mail.subject[0]} | {r.name for r in rooms if r is not None and "rooms" not in want}
+                    names = {mail.subject[0]} | {r.name for r in rooms if r is not None and first is None and "rooms" not in want}
                     expect((m["event"], m["reservation_id"], m["room_id"]) == (mail.event, mail.reservation, mail.room)
                            and all(part in m["subject"] for part in mail.subject[1:])
                            and any(name in m["subject"] for name in names), "another mail", m, mail)
@@ -320,9 +339,10 @@ class Judge:
             + f"\n    e.g. {why}")
 
     def answers(self):
-        self.mails_of = {}
-        for m in self.mails.values():
+        self.mails_of, self.mails_of_reservation = {}, {}
+        for _, m in sorted(self.mails.items()):
             self.mails_of.setdefault(m["request_id"], []).append(m)
+            self.mails_of_reservation.setdefault(m["reservation_id"], []).append(m)
         decided = self.keys()
         explained = set()
         for row in self.rows["reservations"]:
@@ -432,12 +452,16 @@ class Judge:
             elif complete or (ids and id_ < ids[-1]):
                 expect(len(right) < len(states), "skipped, though it stood throughout", q, id_, *states)
 
+    @staticmethod
+    def found(s, room):
+        return (not s["style"] & 4 or fold(s["part"]) in fold(room.name)) and (s["max_points"] is None or room.price <= s["max_points"])
+
     def judge_room_list(self, s, q, items, complete, began, ended):
         self.judge_things(q, items, complete, began, ended, self.room,
-                          lambda r: not r.archived and (r.available > 0 or s["filter"] >= 0.5), lambda i, r: [room_shape(r)])
+                          lambda r: not r.archived and (r.available > 0 or s["filter"] >= 0.5) and self.found(s, r), lambda i, r: [room_shape(r)])
 
     def judge_admin_room_list(self, s, q, items, complete, began, ended):
-        self.judge_things(q, items, complete, began, ended, self.room, lambda r: True, lambda i, r: [admin_room_shape(r)])
+        self.judge_things(q, items, complete, began, ended, self.room, lambda r: self.found(s, r), lambda i, r: [admin_room_shape(r)])
 
     def judge_user_list(self, s, q, items, complete, began, ended):
         self.judge_things(q, items, complete, began, ended, self.balance, lambda b: True,
@@ -492,6 +516,17 @@ class Judge:
             for m in self.mails.values():
                 expect(m["id"] in ids or self.by_request[m["request_id"]].ended >= began, "a mail is skipped", q, m)
 
+    def events(self):
+        """All have followed the same feed from the same time: each sees each change once, in one order."""
+        want = {row["id"]: {name: value for name, value in row.items() if name != "reason"} for row in self.rows["reservations"]}
+        order = None
+        for client in self.clients:
+            got = [e for e in client.all_events() if e["room_id"] in self.own_rooms]
+            expect({e["id"]: e for e in got} == want, f"{len(got)} events, not the {len(want)} changes", got[:3])
+            ids = [e["id"] for e in got]
+            expect(order is None or ids == order, "another order of events", ids, order)
+            order = ids
+
     # -- mails ------------------------------------------------------------------------------------------------------
 
     def outbox(self):
@@ -545,6 +580,7 @@ def play(universe, seed, clients, ops, connections):
         judge.answers()
         judge.one_order()
         judge.judge_lists()
+        judge.events()
         judge.outbox()
     except Mismatch as e:
         e.at = 0

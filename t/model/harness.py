@@ -120,7 +120,7 @@ def system_of(stack, **how):
 
 def settings():
     """Of a stack to play against: nothing may be refused because the machine is busy."""
-    return {"LOYALTY_DEADLINE_MS": "50000", "LOYALTY_UPSTREAM_TIMEOUT_MS": "55000"}
+    return {**{f"LOYALTY_{name}_DEADLINE_MS": "50000" for name in ("ROOMS", "POINTS", "ADMIN")}, "LOYALTY_NGINX_UPSTREAM_TIMEOUT_MS": "55000"}
 
 
 def quiet(stack):

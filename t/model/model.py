@@ -20,7 +20,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 
 Room = namedtuple("Room", "id name total available price archived")
-User = namedtuple("User", "id name role balance")
+User = namedtuple("User", "id name role balance erased", defaults=(False,))
 Reservation = namedtuple("Reservation", "id room user status points created updated")
 Mail = namedtuple("Mail", "event status attempts subject reservation room request_id")
 Given = namedtuple("Given", "id at")
@@ -68,6 +68,10 @@ def admin_room_shape(r):
     return {"room": room_shape(r), "total_amount": r.total, "archived": r.archived}
 
 
+def user_state(u):
+    return {"name": u.name, "role": u.role}
+
+
 def room_state(r):
     return {"name": r.name, "total_amount": r.total, "available_amount": r.available, "required_points": r.price,
             "archived": r.archived}
@@ -84,7 +88,7 @@ def room_get(q, room, user, reservation, given):
 
 def reservation_create(q, room, user, reservation, given):
     gone = room is None or room.archived
-    if user is None:
+    if user is None or user.erased:
         return refused(404, "user-not-found", *(["room-not-found"] if gone else []))
     if gone:
         return refused(404, "room-not-found")
@@ -164,7 +168,7 @@ def points_get(q, room, user, reservation, given):
 
 
 def points_adjust(q, room, user, reservation, given):
-    if user is None:
+    if user is None or user.erased:
         return refused(404, "user-not-found")
     amount = q.args["amount"]
     balance = user.balance + amount
@@ -188,11 +192,21 @@ def condition_fails(q, there):
 
 
 def user_put(q, room, user, reservation, given):
+    if user is not None and user.erased:
+        return refused(404, "user-not-found")
     if condition_fails(q, user is not None):
         return refused(412, "precondition-failed")
     name, role = q.args["name"], q.args["role"]
     new = User(q.user, name, role, 0) if user is None else user._replace(name=name, role=role)
     return done(201 if user is None else 200, account_shape(new), user=new)
+
+
+def user_erase(q, room, user, reservation, given):
+    """World.outcome has looked for what is RESERVED; World.erase does the rest."""
+    if user is None:
+        return refused(404, "user-not-found")
+    erased = User(user.id, "Erased", "USER", 0, True)
+    return done(200, account_shape(erased), user=erased)
 
 
 def admin_room_get(q, room, user, reservation, given):
@@ -226,7 +240,7 @@ def room_change(q, room, user, reservation, given):
 
 DECISIONS = {f.__name__: f for f in (
     room_get, reservation_create, reservation_get, reservation_cancel, reservation_approve, reservation_reject,
-    reservation_release, points_get, points_adjust, user_put, admin_room_get, room_create, room_change)}
+    reservation_release, points_get, points_adjust, user_put, user_erase, admin_room_get, room_create, room_change)}
 ACCOUNT_GET = {"user_get": points_get}  # the same answer, at another path
 DECISIONS.update(ACCOUNT_GET)
 
@@ -254,6 +268,8 @@ def history_rows(q, before, after):
         rows["reservations"] = {"reservation_id": about, "room_id": reservation_.room, "user_id": reservation_.user,
                                 "from": reservation and reservation.status, "to": reservation_.status, "points": reservation_.points,
                                 "reason": q.args.get("reason") if q.kind == "reservation_reject" else None, **tail}
+    if user_ is not None and (user is None or user_state(user_) != user_state(user)):
+        rows["users"] = {"user_id": user_.id, "from": user and user_state(user), "to": user_state(user_), "reason": None, **tail}
     if user_ is not None and user_.balance != (user.balance if user else 0):
         was = user.balance if user else 0
         rows["points"] = {"user_id": user_.id, "from": was, "to": user_.balance, "delta": user_.balance - was,
@@ -262,11 +278,12 @@ def history_rows(q, before, after):
     return rows
 
 
-def mail_of(q, rows, room, user):
-    """The mail that this change leads to, or None.  subject: what its text has to name."""
+def mail_of(q, rows, room, user, begun=None):
+    """The mail that this change leads to, or None.  subject: what its text has to name; begun: what the subject of the reservation's first
+    mail names, if this one is not it."""
     if "reservations" in rows:
         row = rows["reservations"]
-        return Mail("reservation", "PENDING", 0, (room.name, user.name), row["reservation_id"], room.id,
+        return Mail("reservation", "PENDING", 0, begun or (room.name, user.name), row["reservation_id"], room.id,
                     q.request_id)
     if "rooms" in rows:
         was, is_ = rows["rooms"]["from"], rows["rooms"]["to"]
@@ -282,7 +299,7 @@ class World:
     def __init__(self):
         self.rooms, self.users, self.reservations = {}, {}, {}
         self.kept = {}  # scope of an Idempotency-Key: (body of the request, status, body of the answer, location)
-        self.history = {"rooms": [], "reservations": [], "points": []}  # oldest first
+        self.history = {"rooms": [], "reservations": [], "points": [], "users": []}  # oldest first
         self.mails = []  # oldest first
 
     def states(self, q):
@@ -296,15 +313,52 @@ class World:
         if q.idem is not None and q.scope in self.kept:
             record = self.kept[q.scope]
             return record if record[0] == (q.body or b"") else refused(422, "idempotency-key-reused")
+        held = sum(v.user == q.user and v.status == "RESERVED" for v in self.reservations.values()) if q.kind == "user_erase" else 0
+        if held:
+            return refused(409, "user-has-reservations", says=[held])
         return DECISIONS[q.kind](q, *self.states(q), given)
+
+    def begun(self, reservation):
+        """What the subject of a reservation's first mail names, and with it that of all its mails; None: there is none yet."""
+        return next((e["mail"].subject for e in self.mails if e["mail"].reservation == reservation), None)
+
+    def erase(self, q, erased, at):
+        """What an erasure does to everything else; at: when."""
+        user, tail = self.users[q.user], {"actor": q.actor, "request_id": q.request_id, "changed_at": at}
+        own = [v for _, v in sorted(self.reservations.items()) if v.user == user.id]
+        for v in own:
+            if v.status != "PENDING_APPROVAL":
+                continue
+            self.reservations[v.id] = v._replace(status="CANCELLED", updated=at)
+            self.history["reservations"].append({"id": None, "reservation_id": v.id, "room_id": v.room, "user_id": user.id,
+                                                 "from": v.status, "to": "CANCELLED", "points": v.points, "reason": None, **tail})
+            self.mails.append({"id": None, "mail": Mail("reservation", "PENDING", 0, self.begun(v.id), v.id, v.room, q.request_id), "at": at,
+                               "error": None, "sent": False})
+        for row in self.history["reservations"] + self.history["points"]:
+            if row["user_id"] == user.id:
+                row["reason"] = None
+        for e in self.mails:
+            if e["mail"].reservation in {v.id for v in own}:
+                e["mail"], e["error"] = e["mail"]._replace(subject=(e["mail"].subject[0], "Erased")), None
+        if user.balance:
+            self.history["points"].append({"id": None, "user_id": user.id, "from": user.balance, "to": 0, "delta": -user.balance,
+                                           "reason": "Erased", "reservation_id": None, **tail})
+        self.history["users"].append({"id": None, "user_id": user.id, "from": user_state(user), "to": user_state(erased),
+                                      "reason": q.args["reason"], **tail})
+        for row in self.history["users"]:
+            if row["user_id"] == user.id:
+                row["from"], row["to"] = row["from"] and {**row["from"], "name": "Erased"}, {**row["to"], "name": "Erased"}
+        self.users[user.id] = erased
 
     def apply(self, q, outcome, answer):
         """Take over what was answered; the history rows that it makes, with what is known of them."""
+        if q.kind == "user_erase" and outcome.user is not None and not self.users[q.user].erased:
+            self.erase(q, outcome.user, q.at)
         before = self.states(q)
         after = tuple(new if new is not None else old
                       for new, old in zip((outcome.room, outcome.user, outcome.reservation), before))
         rows = history_rows(q, before, after)
-        mail = mail_of(q, rows, after[0], after[1])
+        mail = mail_of(q, rows, after[0], after[1], after[2] and self.begun(after[2].id))
         for stream, row in rows.items():
             at = outcome.reservation.updated if outcome.reservation else None
             self.history[stream].append({"id": None, **row, "changed_at": at})

@@ -11,17 +11,17 @@ from urllib.parse import quote
 ROOMS, USERS = 6, 6  # ids that a universe has for each; some of them are never made
 KINDS = {
     "reservation_create": 26, "reservation_cancel": 8, "reservation_approve": 9, "reservation_reject": 2,
-    "reservation_release": 5, "points_adjust": 12, "user_put": 4, "room_create": 2, "room_change": 8,
+    "reservation_release": 5, "points_adjust": 12, "user_put": 4, "user_erase": 1, "room_create": 2, "room_change": 8,
     "room_get": 3, "room_list": 2, "reservation_get": 3, "reservation_list": 3, "points_get": 4, "user_get": 1,
-    "user_list": 1, "admin_room_get": 2, "admin_room_list": 1, "history": 4, "outbox_list": 2, "settle": 4, "outbox_retry": 3,
+    "user_list": 1, "admin_room_get": 2, "admin_room_list": 1, "history": 4, "event_list": 3, "outbox_list": 2, "settle": 4, "outbox_retry": 3,
     "again": 9, "wrong": 7,
 }
-RESTRICTED = {"reservation_approve", "reservation_reject", "reservation_release", "points_adjust", "user_put",
-              "room_create", "room_change", "user_get", "user_list", "admin_room_get", "admin_room_list", "history",
+RESTRICTED = {"reservation_approve", "reservation_reject", "reservation_release", "points_adjust", "user_put", "user_erase",
+              "room_create", "room_change", "user_get", "user_list", "admin_room_get", "admin_room_list", "history", "event_list",
               "outbox_list", "outbox_retry", "audit"}
 POSTS = {"reservation_create", "reservation_cancel", "reservation_approve", "reservation_reject",
-         "reservation_release", "points_adjust", "room_create", "outbox_retry"}
-MEETINGS = POSTS - {"outbox_retry"} | {"user_put", "room_change"}
+         "reservation_release", "points_adjust", "user_erase", "room_create", "outbox_retry"}
+MEETINGS = POSTS - {"outbox_retry", "user_erase"} | {"user_put", "room_change"}
 GETS = {"room_get", "reservation_get", "points_get", "user_get", "admin_room_get"}
 
 NAMES = ["Ann Meier", "bob", "Zoë Ünal", "李小龍", "O'Brien \"Q\" \\ /", "x" * 200, "A", "A ", "Ann  MEIER", "🦊 fox 🎉",
@@ -34,7 +34,7 @@ TOTALS = [0, 1, 1, 2, 2, 3, 5, 10, 10 ** 6]
 LIMITS = [None, 1, 2, 3, 5, 50, 200]
 STATUSES = ["RESERVED", "PENDING_APPROVAL", "CANCELLED", "REJECTED", "RELEASED"]
 CONDITIONS = [()] * 12 + [(("If-Match", "*"),), (("If-None-Match", '"x"'),), (("If-None-Match", "*"),), (("If-Match", '"x", W/"y"'),)]
-STREAMS = {"rooms": "room_id", "reservations": "reservation_id", "points": "user_id"}
+STREAMS = {"rooms": "room_id", "reservations": "reservation_id", "points": "user_id", "users": "user_id"}
 
 # No JSON text, or none that is taken: 400 malformed-json whatever the call
 MALFORMED = [b"{", b"{} x", b"{}{}", b'{"a":1,"a":2}', b'{"a":1,"\\u0061":2}', b"\xef\xbb\xbf{}", b'{"a":"\\ud800"}',
@@ -72,7 +72,7 @@ def step(rng, kind=None):
         s["amount"] = rng.choice([1, -1, 50, 100, 250, -50, -100, rng.randint(1, 400), -rng.randint(1, 400), 10 ** 9,
                                   -10 ** 9])
         s["reason"] = rng.choice(REASONS)
-    elif kind == "reservation_reject":
+    elif kind in ("reservation_reject", "user_erase"):
         s["reason"] = rng.choice(REASONS)
     elif kind == "reservation_approve":
         s["points"] = rng.choice([None, None, None, 0, 0, 1, 40, 100, 10 ** 9])
@@ -94,11 +94,13 @@ def step(rng, kind=None):
             s["change"]["required_points"] = rng.choice(PRICES)
         if rng.random() < 0.3:
             s["change"]["archived"] = rng.random() < 0.35
-    elif kind in ("room_list", "admin_room_list", "user_list", "reservation_list", "history", "outbox_list"):
+    elif kind in ("room_list", "admin_room_list", "user_list", "reservation_list", "history", "event_list", "outbox_list"):
         s["limit"] = rng.choice(LIMITS)
         s["pages"] = rng.choice([1, 1, 2, 4])
         s["filter"] = rng.random()
         s["part"] = rng.choice(PARTS)
+        s["max_points"] = rng.choice([None, None, *PRICES])
+        s["sort"] = rng.choice([None, None, None, "id", "-id", "name", "-name", "number", "-number"])
         s["status"] = rng.choice(STATUSES)
         s["mail"] = rng.choice(["PENDING", "SENT", "DEAD"])
         s["stream"] = rng.choice(list(STREAMS))
@@ -114,6 +116,15 @@ def step(rng, kind=None):
         s["seed"] = rng.randrange(1 << 30)
     elif kind in GETS:
         s["twist"] = rng.choice([None, "HEAD", "match", "match"])
+    return s
+
+
+def alone(s):
+    """The step, but none that erases: what it takes from the histories is what explains the answers of several clients."""
+    if s["kind"] == "user_erase":
+        s = {**s, "kind": "user_get", "twist": None}
+    if s.get("of") == "user_erase":
+        s["of"] = "points_adjust"
     return s
 
 
@@ -135,7 +146,7 @@ def plan(seed, ops, clients=1):
                 steps.append({**same, **other, "idem": idem, "user": same["user"], "meet": True})
         else:
             for steps in lists:
-                steps.append(step(rng))
+                steps.append(alone(step(rng)))
     return first, lists
 
 
@@ -262,6 +273,9 @@ class Maker:
             user, args = self.user_id(s["user"]), {"name": s["name"], "role": s["role"]}
             return Request(kind, restricted, "PUT", path("/v1/admin/users/{}", user), self.json(s, args), user=user,
                            args=args, headers=s.get("condition", ()), **how)
+        if kind == "user_erase":
+            user, args = self.user_id(s["user"]), {"reason": s["reason"]}
+            return Request(kind, restricted, "POST", path("/v1/admin/users/{}/erase", user), self.json(s, args), user=user, args=args, **how)
         if kind == "room_create":
             args = {"name": s["name"], "total_amount": s["total"], "required_points": s["price"]}
             room = None if s["room"] == "new" else self.room_id(s["room"])
@@ -327,7 +341,7 @@ class Maker:
         if which == "malformed":
             q.body, q.fixed = rng.choice(MALFORMED), (400, ["malformed-json"], None)
             if q.body == b" " and kind not in ("reservation_create", "points_adjust", "user_put", "room_create",
-                                               "reservation_reject"):
+                                               "reservation_reject", "user_erase"):
                 q.body = b"{"
             elif q.body == b" ":
                 q.body = rng.choice([b"", None, b" "])
@@ -360,7 +374,7 @@ class Maker:
             q.fixed = (403, ["forbidden"], None)
         elif which == "path":
             q.target = rng.choice(["/v1/nothing", "/v1/admin/nothing", "/v1/rooms/a/b", "/v1/reservations/x/y/z", "/v1",
-                                   "/v1/users/x/point", "/v2/rooms", "/v1/admin/history", "/v1/admin/history/users"])
+                                   "/v1/users/x/point", "/v2/rooms", "/v1/admin/history", "/v1/admin/history/people"])
             q.role, q.fixed = "restricted", (404, ["not-found"], None)
         elif which == "method":
             q.method = rng.choice(["DELETE", "FOO", "PUT", "PATCH"])
@@ -441,7 +455,7 @@ class Maker:
                        "archived": bad("archived", [0, 1, "true", None], True, False)}
         elif kind == "reservation_approve":
             members = {"points": integer("points", 0, 10 ** 9, False)}
-        elif kind == "reservation_reject":
+        elif kind in ("reservation_reject", "user_erase"):
             members = {"reason": bad("reason", BAD_REASONS, "fine")}
         else:  # calls that need no member
             members = {}
@@ -455,18 +469,20 @@ class Maker:
 
     def bad_query(self, rng):
         target, names = rng.choice([
-            ("/v1/rooms", ["available"]), ("/v1/reservations", ["user_id", "status"]), ("/v1/admin/users", ["q"]),
-            ("/v1/admin/rooms", []), ("/v1/admin/history/rooms", ["room_id", "since", "until"]),
-            ("/v1/admin/history/points", ["user_id", "since"]), ("/v1/admin/history/reservations", ["reservation_id"]),
+            ("/v1/rooms", ["available", "q", "sort", "max_points"]), ("/v1/reservations", ["user_id", "status"]), ("/v1/reservations", ["q", "status"]), ("/v1/reservations", ["ids"]), ("/v1/admin/users", ["q", "sort"]),
+            ("/v1/admin/rooms", ["q", "sort", "max_points"]), ("/v1/admin/history/rooms", ["room_id", "since", "until"]),
+            ("/v1/admin/history/points", ["user_id", "since"]), ("/v1/admin/history/users", ["user_id", "until"]), ("/v1/admin/history/reservations", ["reservation_id"]), ("/v1/admin/history/reservations", ["user_id", "since"]),
+            ("/v1/admin/events", ["since"]),
             ("/v1/admin/outbox", ["status"])])
         values = {"limit": ["0", "-1", "abc", "201", "", "1.5", "01", "99999999999999999999", "%31%00"],
                   "cursor": ["", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "MTIz", "0"],
                   "available": ["yes", "", "TRUE", "1"], "status": ["pending", "", "RESERVED2"],
-                  "q": ["", "n" * 201, "%01", "%ff", "%zz"],
+                  "q": ["", "n" * 201, "%01", "%ff", "%zz"], "sort": ["", "-", "NAME", "--id", "status", "id,name"],
+                  "max_points": ["", "-1", "1.5", "01", "9007199254740992", "1e3", "%2B1"],
                   "since": ["yesterday", "2026-13-01T00:00:00Z", "2026-11-23", "2026-11-23T10:00:00", "", "0",
                             "2026-02-29T00:00:00Z", "2026-11-23T24:00:00Z"]}
         values["until"] = values["since"]
-        for name in ("user_id", "room_id", "reservation_id"):
+        for name in ("ids", "user_id", "room_id", "reservation_id"):
             values[name] = ["x", "", self.room_id(0)[1:], "{" + self.room_id(0) + "}"]
         faults = set()
         query = []
@@ -476,7 +492,7 @@ class Maker:
         if rng.random() < 0.3:
             query.append("nothing=1")
             faults.add("?nothing")
-        if rng.random() < 0.2:
+        if "ids" not in names and rng.random() < 0.2:
             query = ["limit=5", "limit=5"] + [part for part in query if not part.startswith("limit")]
             faults.add("?limit")
         return Request("wrong", "restricted", "GET", target + "?" + "&".join(query),

@@ -34,25 +34,27 @@ final class Health extends Page
 	{
 		$answers = $this->c->api->all(['ready' => ['/readyz'], 'metrics' => ['/v1/admin/metrics']]);
 		$metrics = $answers['metrics']->isFine() ? new Metrics($answers['metrics']->body) : null;
-		[$rate, $since] = $metrics === null ? [null, null] : $this->rate($metrics);
-		$response = $this->c->page('health.twig', [
+		return $this->c->page('health.twig', [
 			'ready' => $answers['ready']->isFine(),
 			'why' => $answers['ready']->problem?->detail ?? '',
 			'unreachable' => $answers['ready']->problem?->type === 'unreachable',
-			'metrics' => $metrics,
 			'waiting' => $metrics?->gauge('loyalty_reservations_pending_approval'),
 			'queued' => $metrics?->gauge('loyalty_outbox_pending'),
 			'oldest' => $metrics?->gauge('loyalty_outbox_oldest_seconds'),
 			'dead' => $metrics?->gauge('loyalty_outbox_dead'),
 			'sold_out' => $metrics?->gauge('loyalty_rooms_sold_out'),
-			'routes' => $metrics?->routes() ?? [],
-			'totals' => $metrics?->totals() ?? [0, 0, 0],
-			'rate' => $rate,
-			'since' => $since,
 			'audit' => $audit,
 			'problem' => $problem,
-			'calls' => $this->c->api->calls(),
 		], $problem === null ? ($answers['ready']->isFine() ? 200 : 503) : $problem->status);
+	}
+
+	/** For who looks after the machines: every route, how often and how fast. */
+	public function routes(): Response
+	{
+		$answer = $this->c->api->all(['metrics' => ['/v1/admin/metrics']])['metrics'];
+		$metrics = $answer->isFine() ? new Metrics($answer->body) : null;
+		[$rate, $since] = $metrics === null ? [null, null] : $this->rate($metrics);
+		$response = $this->c->page('routes.twig', ['metrics' => $metrics, 'routes' => $metrics?->routes() ?? [], 'totals' => $metrics?->totals() ?? [0, 0, 0], 'rate' => $rate, 'since' => $since]);
 		return $metrics === null ? $response : $response->withCookie(self::SAMPLE . "={$this->c->now}.{$metrics->totals()[0]}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=3600");
 	}
 

@@ -7,11 +7,12 @@ namespace Loyalty\Console\Page;
 use Loyalty\Console\Names;
 use Loyalty\Console\Response;
 use Loyalty\Console\View;
+use Loyalty\Console\Words;
 
 /** Who changed what, from what to what; and everything that one request did. */
 final class History extends Page
 {
-	private const STREAMS = ['reservations' => 'reservation_id', 'points' => 'user_id', 'rooms' => 'room_id'];
+	private const STREAMS = ['reservations' => 'reservation_id', 'points' => 'user_id', 'rooms' => 'room_id', 'users' => 'user_id'];
 	/** How far to look for a request when nobody says when it was: pages of 200, of each history. */
 	private const PAGES = 5;
 	/** A request takes seconds; this is how far around a time to look. */
@@ -24,10 +25,10 @@ final class History extends Page
 		$wrong = [];
 		$id = strtolower(trim($r->query('id')));
 		if ($id !== '' && !preg_match('/\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/', $id)) {
-			$wrong['id'] = 'An id looks like b9fa7d71-548c-4739-8e6a-0931cc218cd1.';
+			$wrong['id'] = Words::say('form.id');
 		}
-		$since = $this->day('since', $wrong, 0);
-		$until = $this->day('until', $wrong, 86400);
+		$since = $this->aDay('since', $wrong, 0);
+		$until = $this->aDay('until', $wrong, 1);
 		$filter = ['stream' => $stream, 'id' => $r->query('id'), 'since' => $r->query('since'), 'until' => $r->query('until')];
 		$rows = [];
 		$next = '';
@@ -56,7 +57,7 @@ final class History extends Page
 		$id = trim($this->c->request->query('id'));
 		if (!preg_match('/\A[A-Za-z0-9._-]{1,64}\z/', $id)) {
 			return $this->c->page('request.twig', ['id' => $id, 'found' => null, 'names' => [], 'looked' => [], 'around' => '', 'wrong' =>
-				$id === '' ? '' : 'A request id has up to 64 letters, digits, dots, dashes and underscores.'], $id === '' ? 200 : 422);
+				$id === '' ? '' : Words::say('request.not_one')], $id === '' ? 200 : 422);
 		}
 		return Response::seeOther(View::url("/requests/$id"));
 	}
@@ -111,33 +112,7 @@ final class History extends Page
 	 */
 	private function names(array $streams): array
 	{
-		$users = $rooms = [];
-		foreach ($streams as $stream => $rows) {
-			foreach ($stream === 'outbox' ? [] : $rows as $row) {
-				if (isset($row['user_id'])) {
-					$users[] = $row['user_id'];
-				}
-				// A room's own rows say its name.
-				if (isset($row['room_id']) && $stream !== 'rooms') {
-					$rooms[] = $row['room_id'];
-				}
-			}
-		}
-		return Names::of($this->c->api, array_slice(array_values(array_unique($users)), 0, 100), array_slice(array_values(array_unique($rooms)), 0, 100));
-	}
-
-	/** A day of the form, as the API writes times; '' where none is given. @param array<string, string> $wrong */
-	private function day(string $name, array &$wrong, int $plus): string
-	{
-		$text = trim($this->c->request->query($name));
-		if ($text === '') {
-			return '';
-		}
-		$day = preg_match('/\A[0-9]{4}-[0-9]{2}-[0-9]{2}\z/', $text) ? strtotime("$text 00:00:00 UTC") : false;
-		if ($day === false || gmdate('Y-m-d', $day) !== $text) {
-			$wrong[$name] = 'A day looks like 2026-11-27.';
-			return '';
-		}
-		return gmdate('Y-m-d\TH:i:s\Z', $day + $plus);
+		// The rows of rooms and guests say their names.
+		return Names::of($this->c->api, array_column($streams['reservations'] ?? [], 'reservation_id'), array_column($streams['points'] ?? [], 'user_id'));
 	}
 }

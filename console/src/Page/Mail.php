@@ -4,17 +4,20 @@ declare(strict_types=1);
 
 namespace Loyalty\Console\Page;
 
+use Loyalty\Console\Answer;
 use Loyalty\Console\Metrics;
 use Loyalty\Console\Problem;
+use Loyalty\Console\Recent;
 use Loyalty\Console\Refused;
 use Loyalty\Console\Response;
-use Loyalty\Console\Svg;
 use Loyalty\Console\View;
+use Loyalty\Console\Words;
 
 /** The outbox: what waits, what was sent, what was given up and why. */
 final class Mail extends Page
 {
-	private const STATUSES = ['PENDING' => 'queued', 'SENT' => 'sent', 'DEAD' => 'dead'];
+	/** How many times a hundred mails one press sends again. */
+	private const RETRIES = 20;
 
 	public function show(): Response
 	{
@@ -29,17 +32,43 @@ final class Mail extends Page
 			$this->c->keepFormIfUnknown($e->problem);
 			return $this->page($e->problem);
 		}
-		return $this->c->done($this->c->back('/console/mail'), "Queued again: {$mail['subject']}");
+		return $this->c->done($this->c->back('/console/mail'), Words::say('mail.queued', ['subject' => $mail['subject']]));
+	}
+
+	/** All that have failed, as far as one press goes. */
+	public function retryAll(): Response
+	{
+		$queued = 0;
+		for ($page = 0; $page < self::RETRIES; $page++) {
+			$rows = $this->c->api->get('/v1/admin/outbox', ['status' => 'DEAD', 'limit' => 100])->json();
+			$calls = [];
+			foreach ($rows as $row) {
+				$calls[$row['id']] = ['POST', "/v1/admin/outbox/{$row['id']}/retry", [], $this->c->idempotencyKey(" {$row['id']} {$row['attempts']}")];
+			}
+			$fine = $calls === [] ? [] : array_filter($this->c->api->sendAll($calls), static fn (Answer $answer): bool => $answer->isFine());
+			$queued += count($fine);
+			if (count($rows) < 100 || $fine === []) {
+				break;
+			}
+		}
+		return $this->c->done('/console/mail', Words::say('mail.queued_all', ['n' => $queued]));
+	}
+
+	/** One mail, with its text. */
+	public function one(string $id): Response
+	{
+		$answer = $this->c->api->all(['' => ["/v1/admin/outbox/$id"]])[''];
+		return $answer->isFine() ? $this->c->page('mail-one.twig', ['m' => $answer->json()]) : $this->c->failed($answer->problem);
 	}
 
 	private function page(?Problem $problem): Response
 	{
 		$r = $this->c->request;
-		$status = isset(self::STATUSES[$r->query('status')]) ? $r->query('status') : '';
+		$status = in_array($r->query('status'), Words::MAILS, true) ? $r->query('status') : '';
 		$cursor = $r->query('cursor');
 		$answers = $this->c->api->all([
 			'list' => ['/v1/admin/outbox', ['status' => $status, 'limit' => 50, 'cursor' => $cursor]],
-			'latest' => ['/v1/admin/outbox', ['limit' => 200]],
+			'latest' => ['/v1/admin/outbox', ['limit' => Recent::ROWS]],
 			'metrics' => ['/v1/admin/metrics'],
 		]);
 		$metrics = $answers['metrics']->isFine() ? new Metrics($answers['metrics']->body) : null;
@@ -47,7 +76,7 @@ final class Mail extends Page
 		return $this->c->page('mail.twig', [
 			'rows' => $list->json(),
 			'status' => $status,
-			'statuses' => self::STATUSES,
+			'statuses' => Words::MAILS,
 			'waiting' => $metrics?->gauge('loyalty_outbox_pending'),
 			'oldest' => $metrics?->gauge('loyalty_outbox_oldest_seconds'),
 			'dead' => $metrics?->gauge('loyalty_outbox_dead'),
@@ -59,39 +88,13 @@ final class Mail extends Page
 	}
 
 	/**
-	 * The latest mails by when they were written: in steps of a minute up to a day, so that the picture is full.
+	 * The latest mails by when they were written.
 	 * @param list<array<string, mixed>> $mails the newest first
 	 * @return array<string, mixed>|null
 	 */
 	public static function chart(array $mails, int $now): ?array
 	{
-		if ($mails === []) {
-			return null;
-		}
-		$bars = 14;
-		$first = (int) strtotime(end($mails)['created_at']);
-		$step = 86400;
-		foreach ([60, 300, 900, 3600, 4 * 3600, 86400] as $s) {
-			if (intdiv($now, $s) - intdiv($first, $s) < $bars) {
-				$step = $s;
-				break;
-			}
-		}
-		$end = intdiv($now, $step);
-		$labels = [];
-		$series = array_fill_keys(['queued', 'sent', 'dead'], array_fill(0, $bars, 0));
-		for ($i = 0; $i < $bars; $i++) {
-			$labels[] = gmdate($step === 86400 ? 'j M' : 'H:i', ($end - $bars + 1 + $i) * $step);
-		}
-		$counted = 0;
-		foreach ($mails as $mail) {
-			$at = $bars - 1 - ($end - intdiv((int) strtotime($mail['created_at']), $step));
-			if ($at >= 0 && $at < $bars) {
-				$series[self::STATUSES[$mail['status']]][$at]++;
-				$counted++;
-			}
-		}
-		return ['labels' => $labels, 'series' => $series, 'capped' => [], 'counted' => $counted,
-			'svg' => Svg::stacked("The latest $counted mails by time of writing", $labels, $series)];
+		$names = array_combine(Words::MAILS, array_map(static fn (string $status): string => Words::say("mail.status.$status"), Words::MAILS));
+		return Recent::chart('mail.chart', $mails, 'created_at', static fn (array $row): array => [$row['status'] => 1], $names, $now);
 	}
 }

@@ -4,11 +4,11 @@ declare(strict_types=1);
 
 namespace Loyalty\Console\Page;
 
-use Loyalty\Console\Days;
+use Loyalty\Console\Decision;
 use Loyalty\Console\Problem;
+use Loyalty\Console\Recent;
 use Loyalty\Console\Refused;
 use Loyalty\Console\Response;
-use Loyalty\Console\Svg;
 use Loyalty\Console\View;
 use Loyalty\Console\Words;
 
@@ -18,27 +18,37 @@ final class Reservations extends Page
 	public function show(): Response
 	{
 		$r = $this->c->request;
-		$status = isset(Words::STATUSES[$r->query('status')]) ? $r->query('status') : '';
+		$status = in_array($r->query('status'), Words::STATUSES, true) ? $r->query('status') : '';
 		$person = strtolower(trim($r->query('person')));
-		$wrong = '';
-		if ($person !== '' && !preg_match('/\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\z/', $person)) {
-			$wrong = 'A person\'s id looks like b9fa7d71-548c-4739-8e6a-0931cc218cd1; the People page finds it by name.';
+		$q = $person === '' ? $this->looked() : '';
+		if (self::isId($q)) {
+			return Response::seeOther('/console/search?q=' . $q);
 		}
-		$filter = ['status' => $status, 'user_id' => $wrong === '' ? $person : ''];
-		$calls = ['list' => ['/v1/reservations', $filter + ['limit' => 25, 'cursor' => $r->query('cursor')]]];
-		$days = $r->query('cursor') === '' && $person === '' ? new Days($this->c->now) : null;
-		$answers = $this->c->api->all($calls + ($days?->calls('/v1/admin/history/reservations') ?? []));
+		$wrong = $person !== '' && !self::isId($person) ? Words::say('form.id') : '';
+		$filter = ['status' => $status, 'user_id' => $wrong === '' ? $person : '', 'q' => $q];
+		$calls = ['list' => ['/v1/reservations', $filter + ['limit' => 20, 'cursor' => $r->query('cursor')]]];
+		if ($person !== '' && $wrong === '') {
+			$calls['guest'] = ["/v1/admin/users/$person"];
+		}
+		if ($r->query('cursor') === '' && $person === '' && $q === '') {
+			$calls['latest'] = ['/v1/admin/history/reservations', ['limit' => Recent::ROWS]];
+		}
+		$answers = $this->c->api->all($calls);
+		$tooMany = $answers['list']->problem?->type === 'validation' && isset($answers['list']->problem->fields['q']);
 		$list = $answers['list'];
 		return $this->c->page('reservations.twig', [
-			'rows' => $list->json(),
+			'rows' => $tooMany ? [] : $list->json(),
+			'too_many' => $tooMany,
+			'q' => $q,
+			'guest' => ($answers['guest'] ?? null)?->isFine() ? $answers['guest']->json()['user'] : null,
 			'status' => $status,
 			'statuses' => Words::STATUSES,
 			'person' => $person,
 			'wrong' => $wrong,
-			'next' => $list->next() === '' ? '' : View::url('/reservations', ['status' => $status, 'person' => $person, 'cursor' => $list->next()]),
-			'first' => $r->query('cursor') === '' ? '' : View::url('/reservations', ['status' => $status, 'person' => $person]),
-			'chart' => $days === null ? null : $this->chart($days, $answers),
-		], $wrong === '' ? 200 : 422);
+			'next' => $list->next() === '' ? '' : View::url('/reservations', ['status' => $status, 'person' => $person, 'q' => $q, 'cursor' => $list->next()]),
+			'first' => $r->query('cursor') === '' ? '' : View::url('/reservations', ['status' => $status, 'person' => $person, 'q' => $q]),
+			'chart' => ($answers['latest'] ?? null)?->isFine() ? self::chart($answers['latest']->json(), $this->c->now) : null,
+		], $wrong === '' && !$tooMany ? 200 : 422);
 	}
 
 	public function one(string $id): Response
@@ -53,36 +63,50 @@ final class Reservations extends Page
 			$points = $this->whole('points', 0, 1000000000, $wrong);
 			$body = ['points' => $points];
 		}
-		return $this->act($id, 'approve', "/v1/admin/reservations/$id/approve", $body, $wrong, static fn (array $v): string =>
-			"Approved: {$v['room']['name']} for {$v['user']['name']}, " . Words::count($v['points'], 'point') . ' taken.');
+		return $this->act($id, 'approve', "/v1/admin/reservations/$id/approve", $body, $wrong);
+	}
+
+	/** Give what is missing, then approve at the price. */
+	public function gift(string $id): Response
+	{
+		$wrong = [];
+		$reason = $this->reason('reason', $wrong);
+		$gift = $this->whole('gift', 1, 1000000000, $wrong);
+		$price = $this->whole('price', 0, 1000000000, $wrong);
+		if ($wrong !== []) {
+			return $this->page($id, $this->misfilled($wrong), 'gift');
+		}
+		try {
+			$it = (new Decision($this->c))->gift($id, $gift, $price, $reason);
+		} catch (Refused $e) {
+			$this->c->keepFormIfUnknown($e->problem);
+			return $this->page($id, $e->problem, 'gift');
+		}
+		return $this->c->done($this->c->back("/console/reservations/$id"), Decision::told($it));
 	}
 
 	public function reject(string $id): Response
 	{
 		$wrong = [];
 		$reason = $this->reason('reason', $wrong);
-		return $this->act($id, 'reject', "/v1/admin/reservations/$id/reject", ['reason' => $reason], $wrong, static fn (array $v): string =>
-			"Rejected: {$v['room']['name']} for {$v['user']['name']}.");
+		return $this->act($id, 'reject', "/v1/admin/reservations/$id/reject", ['reason' => $reason], $wrong);
 	}
 
 	public function release(string $id): Response
 	{
-		return $this->act($id, 'release', "/v1/admin/reservations/$id/release", [], [], static fn (array $v): string =>
-			"Released: {$v['room']['name']} of {$v['user']['name']} can be reserved again; the points stay spent.");
+		return $this->act($id, 'release', "/v1/admin/reservations/$id/release", [], []);
 	}
 
 	public function cancel(string $id): Response
 	{
-		return $this->act($id, 'cancel', "/v1/reservations/$id/cancel", [], [], static fn (array $v): string =>
-			"Cancelled: {$v['room']['name']} for {$v['user']['name']}.");
+		return $this->act($id, 'cancel', "/v1/reservations/$id/cancel", [], []);
 	}
 
 	/**
 	 * @param array<string, mixed> $body
 	 * @param array<string, string> $wrong
-	 * @param callable(array<string, mixed>): string $words
 	 */
-	private function act(string $id, string $action, string $path, array $body, array $wrong, callable $words): Response
+	private function act(string $id, string $action, string $path, array $body, array $wrong): Response
 	{
 		if ($wrong !== []) {
 			return $this->page($id, $this->misfilled($wrong), $action);
@@ -93,7 +117,7 @@ final class Reservations extends Page
 			$this->c->keepFormIfUnknown($e->problem);
 			return $this->page($id, $e->problem, $action);
 		}
-		return $this->c->done($this->c->back("/console/reservations/$id"), $words($reservation));
+		return $this->c->done($this->c->back("/console/reservations/$id"), Decision::told($reservation));
 	}
 
 	private function page(string $id, ?Problem $problem, string $action = ''): Response
@@ -110,7 +134,7 @@ final class Reservations extends Page
 		return $this->c->page('reservation.twig', [
 			'it' => $it,
 			'history' => $answers['history']->isFine() ? $answers['history']->json() : null,
-			'balance' => $balance->isFine() ? $balance->json()['bonus_points'] : null,
+			'offer' => Decision::offers($it, $balance->isFine() ? $balance->json()['bonus_points'] : null),
 			'problem' => $problem,
 			'action' => $action,
 			'typed' => $this->c->request->typed() + ['points' => '', 'reason' => ''],
@@ -119,20 +143,12 @@ final class Reservations extends Page
 	}
 
 	/**
-	 * @param array<string|int, \Loyalty\Console\Answer> $answers
+	 * @param list<array<string, mixed>> $history the newest first
 	 * @return array<string, mixed>|null
 	 */
-	private function chart(Days $days, array $answers): ?array
+	private static function chart(array $history, int $now): ?array
 	{
-		$series = array_fill_keys(array_keys(Words::STATUSES), []);
-		$table = $days->sum($answers, static fn (array $row): array => [$row['to'] => 1], array_keys($series));
-		if ($table === null) {
-			return null;
-		}
-		$names = [];
-		foreach ($table['series'] as $status => $values) {
-			$names[Words::status($status)] = $values;
-		}
-		return ['series' => $names] + $table + ['svg' => Svg::stacked('Changes of reservations in the last 14 days, by the new status', $table['labels'], $names)];
+		$names = array_combine(Words::STATUSES, array_map([Words::class, 'status'], Words::STATUSES));
+		return Recent::chart('reservations.chart', $history, 'changed_at', static fn (array $row): array => [$row['to'] => 1], $names, $now);
 	}
 }

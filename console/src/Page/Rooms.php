@@ -16,6 +16,9 @@ use Loyalty\Console\Words;
 final class Rooms extends Page
 {
 	private const SHOWN = 50;
+	/** How far to read for archived ones, which the API cannot leave out: as far as the first byte may wait. */
+	private const PAGES = 5;
+	private const SORTS = ['name', '-name', 'required_points', '-required_points'];
 	/** How often a change is sent again, where only reservations were in the way. */
 	private const AGAIN = 3;
 	private const AMOUNT = 1000000, PRICE = 1000000000;
@@ -41,7 +44,7 @@ final class Rooms extends Page
 			$this->c->keepFormIfUnknown($e->problem);
 			return $this->list($e->problem);
 		}
-		return $this->c->done("/console/rooms/{$row['room']['id']}", "Added: $name, " . Words::count($total, 'unit') . ' for ' . Words::count($price, 'point') . '.');
+		return $this->c->done("/console/rooms/{$row['room']['id']}", Words::say('room.added', ['room' => $name, 'units' => Words::count($total, 'units'), 'points' => Words::count($price, 'points')]));
 	}
 
 	public function one(string $id): Response
@@ -64,13 +67,13 @@ final class Rooms extends Page
 				$body[$field] = $value;
 			}
 		}
-		return $this->patch($id, $body, $body === [] ? 'Nothing was changed.' : "Changed: $name.");
+		return $this->patch($id, $body, Words::say($body === [] ? 'room.unchanged' : 'room.saved', ['room' => $name]));
 	}
 
 	public function archive(string $id): Response
 	{
 		$archived = $this->field('archived') === 'true';
-		return $this->patch($id, ['archived' => $archived], $archived ? 'Archived: nobody can reserve it now.' : 'Brought back: it can be reserved again.');
+		return $this->patch($id, ['archived' => $archived], Words::say($archived ? 'room.archived_now' : 'room.restored'));
 	}
 
 	/**
@@ -117,9 +120,8 @@ final class Rooms extends Page
 		foreach ($now as $field => $value) {
 			$was = $this->c->request->field("was_$field");
 			if ($was !== '' && $was !== $value) {
-				[$was, $value] = array_map(static fn (string $v): string => $field === 'archived' ? ($v === 'true' ? 'yes' : 'no')
-					: ($field === 'name' ? "\u{201c}$v\u{201d}" : Words::number((int) $v)), [$was, $value]);
-				$moved[$field] = "$was when you opened the page, $value now.";
+				$show = static fn (string $v): string => Words::value($field === 'archived' ? $v === 'true' : ($field === 'name' ? $v : (int) $v));
+				$moved[$field] = Words::say('form.moved', ['was' => $show($was), 'now' => $show($value)]);
 			}
 		}
 		return $moved;
@@ -139,25 +141,28 @@ final class Rooms extends Page
 	private function list(?Problem $problem): Response
 	{
 		$r = $this->c->request;
-		$q = trim($r->query('q'));
+		$q = $this->looked();
+		if (self::isId($q)) {
+			return Response::seeOther('/console/rooms/' . strtolower($q));
+		}
 		$show = in_array($r->query('show'), ['archived', 'all'], true) ? $r->query('show') : 'active';
-		$fits = static fn (array $row): bool => ($show === 'all' || $row['archived'] === ($show === 'archived'))
-			&& ($q === '' || mb_stripos($row['room']['name'], $q) !== false || $row['room']['id'] === strtolower($q));
-		// Looking for something reads longer pages: the API cannot look for it.
-		$found = Walk::list($this->c->api, '/v1/admin/rooms', ['limit' => $q === '' && $show !== 'archived' ? self::SHOWN : 200], $fits,
-			self::SHOWN, 60, $r->query('from'));
+		$sort = in_array($r->query('sort'), self::SORTS, true) ? $r->query('sort') : 'name';
+		$found = Walk::list($this->c->api, '/v1/admin/rooms', ['q' => $q, 'sort' => $sort, 'limit' => $show === 'archived' ? 200 : self::SHOWN],
+			static fn (array $row): bool => $show === 'all' || $row['archived'] === ($show === 'archived'), self::SHOWN, self::PAGES, $r->query('from'));
 		foreach ($found['rows'] as &$row) {
 			$row['reserved'] = $row['total_amount'] - $row['room']['available_amount'];
 			$row['share'] = Svg::share($row['reserved'], $row['total_amount']);
 		}
 		unset($row);
-		$filter = ['q' => $q, 'show' => $show === 'active' ? '' : $show];
+		$filter = ['q' => $q, 'show' => $show === 'active' ? '' : $show, 'sort' => $sort === 'name' ? '' : $sort];
 		return $this->c->page('rooms.twig', [
 			'rows' => $found['rows'],
 			'looked' => $found['looked'],
 			'cut' => $found['cut'],
 			'q' => $q,
 			'show' => $show,
+			'sort' => $sort,
+			'filter' => $filter,
 			'next' => $found['next'] === '' ? '' : View::url('/rooms', $filter + ['from' => $found['next']]),
 			'first' => $r->query('from') === '' ? '' : View::url('/rooms', $filter),
 			'problem' => $problem,
@@ -212,6 +217,6 @@ final class Rooms extends Page
 		foreach (array_reverse($history) as $row) {
 			$points[] = [(int) strtotime($row['changed_at']), $row['to']['total_amount'] - $row['to']['available_amount']];
 		}
-		return ['svg' => Svg::steps('Units reserved over time', $points, $this->c->now), 'points' => array_slice(array_reverse($points), 0, 50)];
+		return ['svg' => Svg::steps(Words::say('room.chart'), $points, $this->c->now), 'points' => array_slice(array_reverse($points), 0, 50)];
 	}
 }

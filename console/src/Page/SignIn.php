@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Loyalty\Console\Page;
 
 use Loyalty\Console\Api;
+use Loyalty\Console\Language;
 use Loyalty\Console\Log;
 use Loyalty\Console\Refused;
 use Loyalty\Console\Response;
@@ -13,12 +14,11 @@ use Loyalty\Console\Secret;
 use Loyalty\Console\Session;
 use Loyalty\Console\SessionEnded;
 use Loyalty\Console\SessionsFull;
+use Loyalty\Console\Words;
 
 /** Signing in and out.  The one page that needs no session. */
 final class SignIn extends Page
 {
-	private const KEY_AS_NAME = 'This looks like a key. Type your name here, and the key below.';
-
 	public function show(): Response
 	{
 		if ($this->c->session->isSignedIn()) {
@@ -47,24 +47,26 @@ final class SignIn extends Page
 		$resume = $this->field('resume');
 		$wrong = [];
 		if (Secret::isWithin($key, $name) || Secret::looksLikeOne($name)) {
-			$wrong['name'] = self::KEY_AS_NAME;
+			$wrong['name'] = Words::say('sign-in.key_as_name');
+		} elseif (in_array($name, ['public', 'restricted'], true)) {
+			$wrong['name'] = Words::say('sign-in.reserved_name'); // who has no name is called so in the histories
 		} elseif ($name === '' || mb_strlen($name) > 100 || preg_match('/[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|[\x{202a}-\x{202e}\x{2066}-\x{2069}]/u', $name)) {
-			$wrong['name'] = 'Enter your name, up to 100 characters. It is kept with everything you do.';
+			$wrong['name'] = Words::say('sign-in.no_name');
 		}
 		if ($key === '') {
-			$wrong['key'] = 'Enter the staff key.';
+			$wrong['key'] = Words::say('sign-in.no_key');
 		} elseif (!preg_match('#\A[A-Za-z0-9._~+/=-]{16,512}\z#', $key)) {
-			$wrong['key'] = 'Enter a staff key. Keys have 16 characters or more, and no spaces.';
+			$wrong['key'] = Words::say('sign-in.not_a_key');
 		}
 		try {
 			foreach (isset($wrong['name']) ? [] : Secret::candidates($name) as $candidate) {
 				if ($this->isKey($candidate)) {
-					$wrong['name'] = self::KEY_AS_NAME;
+					$wrong['name'] = Words::say('sign-in.key_as_name');
 					$name = '';
 				}
 			}
 		} catch (Refused $e) {
-			return $this->form($e->problem->words() . ' You are not signed in yet.', '', $to, $resume, $e->problem->status);
+			return $this->form($e->problem->words() . ' ' . Words::say('sign-in.not_yet'), '', $to, $resume, $e->problem->status);
 		}
 		if ($wrong !== []) {
 			return $this->form('', $name, $to, $resume, 422, $wrong);
@@ -73,23 +75,22 @@ final class SignIn extends Page
 			(new Api($this->c->settings, $key, $name, $this->c->request->id))->get('/v1/admin/rooms', ['limit' => 1]);
 		} catch (SessionEnded) {
 			Log::write('warn', $this->c->request->id, "sign-in refused, from {$this->c->request->address}, as $name");
-			return $this->form('', $name, $to, $resume, 401, ['key' => "This staff key isn\u{2019}t valid."]);
+			return $this->form('', $name, $to, $resume, 401, ['key' => Words::say('sign-in.invalid')]);
 		} catch (Refused $e) {
-			return $this->form($e->problem->words() . ' You are not signed in yet.', $name, $to, $resume, $e->problem->status);
+			return $this->form($e->problem->words() . ' ' . Words::say('sign-in.not_yet'), $name, $to, $resume, $e->problem->status);
 		}
 		try {
 			$session = $this->c->sessions->start($key, $name);
 		} catch (SessionsFull $e) {
 			Log::write('error', $this->c->request->id, 'a session cannot be saved: ' . $e->getMessage());
-			return $this->form('The console cannot save sessions at the moment: its disk may be full. You are not signed in. '
-				. 'Whoever runs the console finds the reason in its log.', $name, $to, $resume, 503);
+			return $this->form(Words::say('sign-in.full'), $name, $to, $resume, 503);
 		}
 		Log::write('info', $this->c->request->id, "$name signed in, from {$this->c->request->address}");
 		$this->c->sessions->end($this->c->session);
 		$cookie = $this->c->sessions->cookie($session);
 		$kept = $resume === '' ? null : $this->c->sealer->open('resume', $resume);
 		if ($kept !== null && $this->c->now - $kept['i'] < 86400) {
-			return $this->c->forSession($session)->resume('You were signed out before this was sent, so nothing has been done yet.', $kept['p'], $kept['f'], $kept['t'], 200)
+			return $this->c->forSession($session)->resume(Words::say('resume.signed_out'), $kept['p'], $kept['f'], $kept['t'], 200)
 				->withCookie($cookie);
 		}
 		return Response::seeOther(Routes::isPage($to) ? $to : '/console/pending')->withCookie($cookie);
@@ -106,15 +107,22 @@ final class SignIn extends Page
 		}
 	}
 
+	/** The language of all pages from here on; whoever sends it, nothing else changes. */
+	public function language(): Response
+	{
+		$language = $this->field('language');
+		$response = Response::seeOther($this->c->back('/console/'));
+		return isset(Language::ALL[$language]) ? $response->withCookie(Language::cookie($language)) : $response;
+	}
+
 	public function leave(): Response
 	{
 		if (!$this->c->sessions->end($this->c->session)) {
-			return $this->c->page('refused.twig', ['why' => 'You are still signed in: the console cannot remove sessions at the moment. '
-				. 'Whoever runs the console finds the reason in its log.'], 503);
+			return $this->c->page('refused.twig', ['why' => Words::say('refused.still_signed_in')], 503);
 		}
 		if ($this->c->session->isSignedIn()) {
 			Log::write('info', $this->c->request->id, "{$this->c->session->name} signed out");
 		}
-		return $this->c->done('/console/sign-in', 'You are signed out.')->withCookie(Session::noCookie());
+		return $this->c->done('/console/sign-in', Words::say('sign-in.out'))->withCookie(Session::noCookie());
 	}
 }

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import pymysql
 import pytest
 
+from stack import ACCOUNTS, OUTS
+
 CHECKS = ["room-stock", "room-bounds", "room-history-chain", "room-history-complete", "balance-sum", "balance-bounds",
-          "points-history-chain", "points-history-complete", "user-history-chain", "reservation-history-chain", "reservation-references",
+          "points-history-chain", "points-history-complete", "user-history-chain", "user-erased", "reservation-history-chain", "reservation-references",
           "reservation-points", "outbox-reservations", "outbox-rooms", "outbox-pruned", "outbox-state", "outbox-order",
           "outbox-history", "actor-request"]
 ROOM, RESERVATION, POINTS, USER, RETRY = (f"loyalty_history.{name}_history" for name in ("room", "reservation", "points", "user", "outbox"))
@@ -40,10 +42,13 @@ REFUSED = ("invalid-transition-", "sold-out", "insufficient-points-", "points-ab
 
 def call(connection, name, *args):
     """The last row of a procedure that writes; once more where the database says so."""
+    outs = [f"@out_{i}" for i in range(OUTS.get(name, 0))]
     for left in range(20, -1, -1):
         try:
             with connection.cursor() as c:
-                c.execute(f"CALL loyalty.{name}({', '.join(['%s'] * len(args))})", args)
+                c.execute(f"CALL loyalty.{name}({', '.join(['%s'] * len(args) + outs)})", args)
+                if outs and c.description is None:
+                    c.execute(f"SELECT COALESCE(@out_0, 0), {', '.join(outs[1:])}")
                 row = c.fetchall()
                 while c.nextset():
                     pass
@@ -58,7 +63,7 @@ class World:
 
     def __init__(self, stack):
         self.stack = stack
-        self.links = {name: stack.service_db(name) for name in ("rooms", "points", "admin", "notifier", "prune")}
+        self.links = {name: stack.service_db(name) for name in ACCOUNTS}
         self.requests = 0
         self.a, self.free, self.b = (self.id() for _ in range(3))
         self.rich, self.poor = self.id(), self.id()
@@ -91,6 +96,13 @@ class World:
         self.do("admin", "reservation_approve", self.returned, 10)
         self.do("rooms", "reservation_cancel", self.returned)
         self.do("admin", "room_change", self.b, None, None, None, 1, *[None] * 5)
+        self.erased = self.id()
+        for name in ("Jane Doe", "Jane Roe"):
+            self.do("admin", "user_put", self.erased, name, "ADMIN", *[None] * 3)
+        self.do("points", "points_adjust", self.erased, 30, "welcome, Jane")
+        self.refused, self.ended = self.reserve(self.erased, self.a), self.reserve(self.erased, self.a)
+        self.do("admin", "reservation_reject", self.refused, "no, Jane")
+        self.do("admin", "user_erase", self.erased, "a letter")
 
     def id(self):
         return uuid.uuid4().bytes
@@ -220,7 +232,7 @@ def room_renamed_past_the_history(w, c):
 
 def room_without_history(w, c):
     room = w.id()
-    c.execute("INSERT INTO loyalty.room VALUES (%s, 'X', 1, 1, 1, 0, 1)", (room,))
+    c.execute("INSERT INTO loyalty.room (id, name, total_amount, available_amount, required_points, archived, reservable) VALUES (%s, 'X', 1, 1, 1, 0, 1)", (room,))
     return {"room-history-chain": f"room {text(room)} has no room_history row"}
 
 
@@ -291,7 +303,7 @@ def balance_negative(w, c):
 
 def account_with_points_from_nowhere(w, c):
     user = w.id()
-    c.execute("INSERT INTO loyalty.user VALUES (%s, 'X', 'USER', 12)", (user,))
+    c.execute("INSERT INTO loyalty.user (id, name, role, bonus_points) VALUES (%s, 'X', 'USER', 12)", (user,))
     return {"balance-sum": text(user), "points-history-chain": f"user {text(user)} has 12 points, but no points_history row",
             "user-history-chain": f"user {text(user)} is USER X, but has no user_history row"}
 
@@ -304,6 +316,42 @@ def account_renamed_past_the_history(w, c):
 def user_row_begins_elsewhere(w, c):
     c.execute(f"UPDATE {USER} SET from_name = 'Nobody', from_role = 'USER' WHERE user_id = %s", (w.poor,))
     return {"user-history-chain": f"of user {text(w.poor)} goes from USER Nobody to USER Somebody, and is the first"}
+
+
+def erased_account_with_a_name(w, c):
+    c.execute("UPDATE loyalty.user SET name = 'Jane Doe' WHERE id = %s", (w.erased,))
+    return {"user-erased": f"user {text(w.erased)} is erased, but has a name", "user-history-chain": text(w.erased)}
+
+
+def erased_account_with_a_role_and_points(w, c):
+    c.execute("UPDATE loyalty.user SET role = 'ADMIN', bonus_points = 5 WHERE id = %s", (w.erased,))
+    return {"user-erased": f"user {text(w.erased)} is erased, but has the role ADMIN, 5 points", "user-history-chain": text(w.erased),
+            "balance-sum": text(w.erased), "points-history-chain": text(w.erased)}
+
+
+def erased_account_with_a_name_in_its_history(w, c):
+    c.execute(f"UPDATE {USER} SET to_name = 'Jane Roe' WHERE user_id = %s ORDER BY id LIMIT 1", (w.erased,))
+    return {"user-erased": f"user {text(w.erased)} is erased, but user_history row", "user-history-chain": text(w.erased)}
+
+
+def erased_account_with_reasons(w, c):
+    c.execute(f"UPDATE {POINTS} SET reason = 'welcome, Jane' WHERE user_id = %s AND reason IS NULL", (w.erased,))
+    return {"user-erased": f"user {text(w.erased)} is erased, but points_history row"}
+
+
+def erased_account_with_the_reason_of_a_rejection(w, c):
+    c.execute(f"UPDATE {RESERVATION} SET reason = 'no, Jane' WHERE reservation_id = %s AND to_status = 'REJECTED'", (w.refused,))
+    return {"user-erased": f"user {text(w.erased)} is erased, but reservation_history row {w.row(RESERVATION, w.refused, 'last')} has a reason"}
+
+
+def erased_account_with_an_open_request(w, c):
+    c.execute("UPDATE loyalty.reservation SET status = 'PENDING_APPROVAL' WHERE id = %s", (w.ended,))
+    return {"user-erased": f"reservation {text(w.ended)} is PENDING_APPROVAL", "reservation-history-chain": text(w.ended)}
+
+
+def erased_by_nobody(w, c):
+    c.execute("UPDATE loyalty.user SET erased_at = erased_at + INTERVAL 1 SECOND WHERE id = %s", (w.erased,))
+    return {"user-erased": f"user {text(w.erased)} is erased since"}
 
 
 def mail_queued_again_by_nobody(w, c):
@@ -589,7 +637,9 @@ def nobody_is_in_a_mail(w, c):
 PLANTS = [unit_lost, status_without_its_unit, flag_wrong, amount_negative, room_renamed_past_the_history, room_without_history,
           room_row_begins_elsewhere, room_row_half_a_beginning, room_rows_in_another_order, room_row_lost, room_row_twice,
           room_row_of_two_units, room_row_of_no_reservation, room_row_of_another_request, balance_raised, balance_negative,
-          account_with_points_from_nowhere, account_renamed_past_the_history, user_row_begins_elsewhere, mail_queued_again_by_nobody,
+          account_with_points_from_nowhere, account_renamed_past_the_history, user_row_begins_elsewhere, erased_account_with_a_name,
+          erased_account_with_a_role_and_points, erased_account_with_a_name_in_its_history, erased_account_with_reasons,
+          erased_account_with_the_reason_of_a_rejection, erased_account_with_an_open_request, erased_by_nobody, mail_queued_again_by_nobody,
           retry_of_what_was_not_queued_again, points_row_moved, points_row_with_a_wrong_delta, points_row_lost, refunded_twice,
           points_taken_for_what_is_pending, points_row_of_no_reservation, status_past_the_history, step_illegal,
           reservation_row_lost, reservation_row_twice, reservation_rows_in_another_order, reservation_without_history,

@@ -1,4 +1,4 @@
-"""GET /v1/admin/history/rooms, /reservations, /points"""
+"""GET /v1/admin/history/rooms, /reservations, /points, /users"""
 
 import datetime
 import threading
@@ -10,7 +10,7 @@ from client import TIME, link_next, walk
 from staff import STAFF, in_status, new_id, pending
 
 HISTORY = "/v1/admin/history"
-STREAMS = {"rooms": "room_id", "reservations": "reservation_id", "points": "user_id"}
+STREAMS = {"rooms": "room_id", "reservations": "reservation_id", "points": "user_id", "users": "user_id"}
 MOMENT = datetime.timedelta(microseconds=1)
 
 
@@ -31,15 +31,18 @@ def rows(api, stream, id_=None, **query):
 
 @pytest.fixture(scope="module")
 def life(stack):
-    """A reservation that lived: pending, approved, released; its room was changed, its user's points were moved.
+    """A reservation that lived: pending, approved, released; its room was changed, its user's points were moved, its user
+    was renamed and promoted.
     {stream: (id, rows it must have)}"""
     made, room, user = pending(stack, total=2)
     stack.adjust(user, 150, "welcome", actor="Anna")
+    for name, role in (("Zoë ", "USER"), ("Zoë", "USER"), ("Zoë", "USER"), ("Zoë", "ADMIN")):
+        stack.api.put(f"/v1/admin/users/{user.id}", {"name": name, "role": role}, actor="Bob", **STAFF)
     stack.approve(made["id"], {"points": 90})
     stack.api.patch(f"/v1/admin/rooms/{room.id}", {"name": "Renamed", "required_points": 7}, **STAFF)
     stack.release(made["id"])
     stack.api.patch(f"/v1/admin/rooms/{room.id}", {"archived": True}, **STAFF)
-    return {"rooms": (room.id, 5), "reservations": (made["id"], 3), "points": (user.id, 2)}
+    return {"rooms": (room.id, 5), "reservations": (made["id"], 3), "points": (user.id, 2), "users": (user.id, 4)}
 
 
 # -- what the rows are --------------------------------------------------------------------------------
@@ -75,6 +78,17 @@ def test_rows_of_points_tell_balance_delta_and_why(api, life):
                for r in found)
     assert [(r["from"], r["to"], r["delta"], r["reason"], r["reservation_id"], r["actor"]) for r in found] == [
         (150, 60, -90, None, life["reservations"][0], "restricted"), (0, 150, 150, "welcome", None, "Anna")]
+
+
+def test_rows_of_an_account_tell_names_and_roles(stack, api, life):
+    id_, _ = life["users"]
+    found = rows(api, "users", id_)
+    assert all(set(r) == {"id", "user_id", "from", "to", "reason", "actor", "request_id", "changed_at"} for r in found)
+    assert found[-1]["from"] is None and found[-1]["to"]["role"] == "USER"
+    for newer, older in zip(found, found[1:]):
+        assert newer["from"] == older["to"], "each row begins where the one before ended"
+    assert [(r["to"]["name"], r["to"]["role"], r["reason"], r["actor"]) for r in found[:-1]] == [
+        ("Zoë", "ADMIN", None, "Bob"), ("Zoë", "USER", None, "Bob"), ("Zoë ", "USER", None, "Bob")]
 
 
 def test_ids_are_positive_and_unique_within_their_stream_and_times_have_microseconds(api, life):
@@ -122,8 +136,8 @@ def test_request_id_and_actor_of_every_staff_call_are_there(stack, api):
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_an_id_without_history_has_an_empty_list(stack, api, stream):
-    other = stack.user() if stream != "points" else stack.room()
-    for id_ in (new_id(), other.id, stack.user().id):
+    other = stack.room() if STREAMS[stream] == "user_id" else stack.user()
+    for id_ in (new_id(), other.id, *([stack.user().id] if stream != "users" else [])):
         a = api.get(f"{HISTORY}/{stream}?{STREAMS[stream]}={id_}", **STAFF)
         assert a.status == 200 and a.body == b"[]" and link_next(a) is None
 
@@ -161,11 +175,12 @@ def test_pages_make_up_the_list(api, life, stream, limit):
 def test_pages_do_not_stumble_over_rows_of_one_instant(stack, api, stream):
     """Rows with the same time are told apart by their id."""
     room, user = stack.room(total=50, price=1), stack.user(points=50)
-    made = [stack.reserve(room, user).json["id"] for _ in range(9)]
+    made = [stack.user().id if stream == "users" else stack.reserve(room, user).json["id"] for _ in range(9)]
     table = stream.rstrip("s") if stream != "points" else "points"
+    name = "user_id" if stream == "users" else "reservation_id"
     at = "2001-02-03 04:05:06.000007"
     # Nobody may write a history but the triggers; its time alone is changed here.
-    stack.sql(f"UPDATE loyalty_history.{table}_history SET changed_at = %s WHERE reservation_id IN ({', '.join(['UNHEX(%s)'] * 9)})",
+    stack.sql(f"UPDATE loyalty_history.{table}_history SET changed_at = %s WHERE {name} IN ({', '.join(['UNHEX(%s)'] * 9)})",
               (at, *(m.replace("-", "") for m in made)))
     try:
         target = f"{HISTORY}/{stream}?since=2001-02-03T04:05:06.000007Z&until=2001-02-03T04:05:06.000008Z"
@@ -175,8 +190,8 @@ def test_pages_do_not_stumble_over_rows_of_one_instant(stack, api, stream):
             items, sizes = walk(api, f"{target}&limit={limit}", **STAFF)
             assert items == whole and sizes[0] == limit
     finally:
-        stack.sql(f"UPDATE loyalty_history.{table}_history h JOIN loyalty.reservation r ON r.id = h.reservation_id"
-                  " SET h.changed_at = r.created_at WHERE h.changed_at = %s", (at,))
+        stack.sql(f"UPDATE loyalty_history.{table}_history h LEFT JOIN loyalty.reservation r ON r.id = h.{name}"
+                  " SET h.changed_at = COALESCE(r.created_at, UTC_TIMESTAMP(6)) WHERE h.changed_at = %s", (at,))
 
 
 # -- since and until ----------------------------------------------------------------------------------
@@ -321,3 +336,34 @@ def test_E103_pages_under_concurrent_writes_neither_repeat_nor_skip(stack, api):
         for w in writers:
             w.join()
     assert made
+
+
+# -- of one guest's reservations -----------------------------------------------------------------------
+
+def test_user_id_gives_the_history_of_all_reservations_of_one_guest(stack, api):
+    user, room = stack.user(), stack.room(price=100, total=100)
+    made = []
+    for i in range(4):
+        pending(stack, room=room)
+        made.append(pending(stack, room=room, user=user)[0]["id"])
+    for i in (2, 0):
+        stack.reject(made[i])
+    stack.cancel(made[3])
+    want = sorted((r for id_ in made for r in rows(api, "reservations", id_)), key=lambda r: (r["changed_at"], r["id"]), reverse=True)
+    assert len(want) == 7
+    target = f"{HISTORY}/reservations?user_id={user.id}"
+    for limit in (1, 3, 7, 200):
+        assert walk(api, f"{target}&limit={limit}", **STAFF)[0] == want
+    at = want[3]["changed_at"]
+    assert walk(api, f"{target}&since={at}&limit=2", **STAFF)[0] == [r for r in want if r["changed_at"] >= at]
+    assert walk(api, f"{target}&until={at}&limit=2", **STAFF)[0] == [r for r in want if r["changed_at"] < at]
+    assert rows(api, "reservations", user_id=new_id()) == rows(api, "reservations", user_id=room.id) == []
+    assert rows(api, "reservations", user_id=user.id.upper()) == want
+
+
+def test_user_id_and_reservation_id_are_not_given_together(api):
+    a = api.get(f"{HISTORY}/reservations?user_id={new_id()}&reservation_id={new_id()}", **STAFF).is_problem(400, "validation")
+    assert a.pointers == ["?reservation_id"]
+    assert api.get(f"{HISTORY}/reservations?user_id=x", **STAFF).is_problem(400, "validation").pointers == ["?user_id"]
+    cursor = link_next(api.get(f"{HISTORY}/reservations?limit=1", **STAFF)).split("cursor=")[1]
+    api.get(f"{HISTORY}/reservations?user_id={new_id()}&cursor={cursor}", **STAFF).is_problem(400, "validation")

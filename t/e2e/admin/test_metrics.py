@@ -22,6 +22,9 @@ SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge
 DURATION = "loyalty_request_duration_seconds"
 GAUGES = ("loyalty_reservations_pending_approval", "loyalty_outbox_pending", "loyalty_outbox_oldest_seconds", "loyalty_outbox_dead",
           "loyalty_rooms_sold_out")
+# What nginx/count adds, of the gateway.
+GATEWAY = {"loyalty_gateway_requests_total": "counter", **{f"loyalty_{name}_timestamp_seconds": "gauge" for name in (
+    "gateway_counted", "gateway_counted_since", "key_last_used", "certificate_expiry")}}
 TICK = 10  # seconds within which a process has told what it counted, even on a busy machine
 
 
@@ -112,14 +115,18 @@ def gauge(api, name):
 
 def test_text_is_strictly_prometheus_and_has_every_family(stack, api):
     stack.reserve(stack.room(price=0), stack.user())
+    until(lambda: len(GATEWAY.keys() & scrape(api).keys()) == len(GATEWAY), 2 * TICK, 0.5, "what the gateway has counted")
     a = api.get(METRICS, **STAFF)
     assert a.header("Content-Type") == "text/plain; version=0.0.4; charset=utf-8" and a.header("Cache-Control") == "no-store"
     assert not a.all("ETag")
     samples, families = parse(a.body.decode("utf-8"))
     assert families == {DURATION: "histogram", "loyalty_transaction_retries_total": "counter",
-                        "loyalty_log_lines_dropped_total": "counter", **{name: "gauge" for name in GAUGES}}
+                        "loyalty_log_lines_dropped_total": "counter", **GATEWAY, **{name: "gauge" for name in GAUGES}}
     for name in GAUGES:
         assert samples[name].keys() == {frozenset()} and samples[name][frozenset()] >= 0
+    services = {"cgi-rooms", "cgi-points", "cgi-admin"}
+    for name, want in (("transaction_retries", services), ("log_lines_dropped", services | {"notifier"})):
+        assert {dict(labels)["service"] for labels in samples[f"loyalty_{name}_total"]} == want, "0 is told as well"
     until(lambda: {dict(labels)["service"] for labels in scrape(api)[DURATION + "_count"]} == {"cgi-rooms", "cgi-points", "cgi-admin"},
           TICK, 1, "every service")
 
@@ -165,8 +172,9 @@ def test_queries_and_bad_actors_are_refused(api):
 def test_counts_of_all_services_and_processes_add_up_and_survive_a_restart(stack, api):
     room, user = stack.room(total=100, price=0), stack.user()
     services = ("rooms", "points", "admin")
+    processes = [f"LOYALTY_{name.upper()}_PROCESSES" for name in services]
     before = settled(api)
-    stack.set_env(LOYALTY_PROCESSES="3")
+    stack.set_env(**dict.fromkeys(processes, "3"))
     try:
         restart(stack, *services)
         assert [len(stack.pids(name)) for name in services] == [3, 3, 3]
@@ -181,7 +189,7 @@ def test_counts_of_all_services_and_processes_add_up_and_survive_a_restart(stack
             api.request(method, target, **({"json_": json_} if json_ else {}), wire=wire, **how)
             wire.close()
     finally:
-        stack.set_env(LOYALTY_PROCESSES=None)
+        stack.set_env(**dict.fromkeys(processes))
         restart(stack, *services)
     want = {("cgi-rooms", "POST", "/v1/reservations", "201"): 20, ("cgi-rooms", "POST", "/v1/reservations", "404"): 5,
             ("cgi-points", "POST", "/v1/users/{id}/points", "201"): 15, ("cgi-admin", "GET", "/v1/admin/users/{id}", "200"): 10}

@@ -54,10 +54,10 @@ def retry(api, id_, *body, **how):
 @pytest.fixture(scope="module", autouse=True)
 def prompt(stack):
     """A notifier that looks every 100 ms."""
-    stack.set_env(LOYALTY_POLL_MS="100")
+    stack.set_env(LOYALTY_NOTIFIER_POLL_MS="100")
     stack.restart("notifier")
     yield
-    stack.set_env(LOYALTY_POLL_MS=None)
+    stack.set_env(LOYALTY_NOTIFIER_POLL_MS=None)
     stack.restart("notifier")
 
 
@@ -93,6 +93,24 @@ def test_mail_of_a_room(stack, api):
         assert subject in {m["Subject"] for m in stack.mails()}
 
 
+def test_renaming_changes_no_subject_of_a_reservation_that_was_made_before(stack, api):
+    """Nor that of the mails that follow: mail programs would begin a new thread.  Their texts have the new names."""
+    for price in (0, 100):  # reserved at once, and requested
+        room, user = stack.room(price=price, name=f"Old {price}"), stack.user(name=f"Guest {price}")
+        made = stack.reserve(room, user).json
+        api.patch(f"/v1/admin/rooms/{room.id}", {"name": f"New {price}"}, **STAFF)
+        api.put(f"/v1/admin/users/{user.id}", {"name": f"Renamed {price}", "role": "USER"}, **STAFF)
+        a = stack.cancel(made["id"])
+        subject = f"Old {price} for Guest {price}"
+        assert [m["Subject"] for m in stack.mails_about(made["id"], 2)] == [subject] * 2
+        row, = outbox(stack, a.request_id)
+        mail = api.get(f"{OUTBOX}/{row['id']}", **STAFF).json
+        assert mail["subject"] == find(api, row["id"])["subject"] == subject
+        assert f"New {price}" in mail["text"] and f"Renamed {price}" in mail["text"] and "Old" not in mail["text"].replace("Old status", "")
+        subjects = [m["subject"] for m in api.get(f"/v1/admin/users/{user.id}/export", **STAFF).json["mails"]]
+        assert subjects == [subject] * 2
+
+
 def test_mail_that_waits(stack, api, quiet):
     a, row = reserve(stack)
     mail = find(api, row["id"])
@@ -102,6 +120,111 @@ def test_mail_that_waits(stack, api, quiet):
     behind = api.get(f"{OUTBOX}?limit=1", **STAFF).json[0]
     assert (behind["status"], behind["reservation_id"]) == ("PENDING", a.json["id"]) and TIME.match(behind["next_attempt_at"])
 
+
+# -- one, with its text -------------------------------------------------------------------------------
+
+def one(api, id_):
+    a = api.get(f"{OUTBOX}/{id_}", **STAFF)
+    assert a.status == 200, a
+    return a.json
+
+
+def body(mail):
+    return mail.get_content().replace("\r\n", "\n")
+
+
+def test_text_is_that_of_the_mail_that_was_sent(stack, api):
+    """Also where room, price and balance are others by now, and names."""
+    room, user = stack.room(total=3, price=40, name="Zoë’s 🛏"), stack.user(points=100, name="李小龍 \\ \"x\"")
+    stack.drained()
+    a = stack.reserve(room, user)
+    stack.drained()
+    reserved, = outbox(stack, a.request_id)
+    rejected = pending(stack, room=stack.room(price=9), user=stack.user())[0]["id"]
+    b = stack.reject(rejected, "two\nlines")
+    stack.drained()
+    refused, = outbox(stack, b.request_id)
+    mails = {row["id"]: next(m for m in stack.mails_about(r, n) if row["request_id"] in body(m))
+             for row, r, n in ((reserved, a.json["id"], 1), (refused, rejected, 2))}
+    api.patch(f"/v1/admin/rooms/{room.id}", {"name": "Renamed", "total_amount": 7, "required_points": 5, "archived": True}, **STAFF)
+    stack.adjust(user, 900)
+    stack.cancel(a.json["id"])
+    stack.drained()
+    for id_, mail in mails.items():
+        item = one(api, id_)
+        assert item["text"] == body(mail), item["text"]
+        assert item.pop("text") and item == find(api, id_)
+    assert "Available now: 2 of 3\n" in body(mails[reserved["id"]]) and "Balance now:   60 points\n" in body(mails[reserved["id"]])
+
+
+def test_text_of_a_mail_about_a_room(stack, api):
+    a = api.post("/v1/admin/rooms", {"name": "Cabin", "total_amount": 2, "required_points": 1}, **STAFF)
+    row, = outbox(stack, a.request_id)
+    is_(stack, row["id"], "SENT")
+    mail = until(lambda: next((m for m in stack.mails() if row["request_id"] in body(m)), None))
+    assert one(api, row["id"])["text"] == body(mail) and "Change:        new room\n" in body(mail)
+
+
+def test_text_of_a_mail_that_waits_or_was_given_up_is_what_it_would_be(stack, api, quiet):
+    a, row = reserve(stack)
+    assert f"Price now:     0 points\n" in one(api, row["id"])["text"]
+    api.patch(f"/v1/admin/rooms/{a.json['room']['id']}", {"required_points": 77}, **STAFF)
+    stack.adjust(stack.user()._replace(id=a.json["user"]["id"]), 5)
+    for status in ("PENDING", "DEAD"):
+        stack.sql("UPDATE loyalty.outbox SET status = %s WHERE id = %s", (status, row["id"]))
+        text = one(api, row["id"])["text"]
+        assert "Price now:     77 points\n" in text and "Balance now:   5 points\n" in text and "\r" not in text
+    assert retry(api, row["id"]).status == 200
+
+
+def test_mail_whose_change_is_not_known_has_no_text(stack, api, quiet):
+    _, row = reserve(stack)
+    stack.sql("UPDATE loyalty_history.reservation_history SET mail_id = NULL WHERE mail_id = %s", (row["id"],))
+    try:
+        # what the list says of it is another matter
+        a = api.get(f"{OUTBOX}/{row['id']}", check=False, **STAFF)
+        assert a.status in (200, 500) and (a.status == 500 or a.json["text"] is None), a
+    finally:
+        stack.sql("UPDATE loyalty_history.reservation_history SET mail_id = %s WHERE reservation_id = (SELECT reservation_id FROM loyalty.outbox WHERE id = %s)",
+                  (row["id"], row["id"]))
+
+
+def test_E057_head_etag_and_404_of_a_mail(stack, api):
+    _, id_ = sent(stack)
+    a, head = api.get(f"{OUTBOX}/{id_}", **STAFF), api.head(f"{OUTBOX}/{id_}", **STAFF)
+    assert head.status == 200 and head.header("ETag") == a.header("ETag") and head.body == b""
+    assert api.get(f"{OUTBOX}/{id_}", headers=[("If-None-Match", a.header("ETag"))], **STAFF).status == 304
+    for bad in (id_ + 10 ** 9, 0, "x", "-1", new_id()):
+        api.get(f"{OUTBOX}/{bad}", **STAFF).is_problem(404, "not-found")
+    api.get(f"{OUTBOX}/{id_}?limit=5", **STAFF).is_problem(400, "validation")
+    api.get(f"{OUTBOX}/{id_}").is_problem(403, "forbidden")
+
+
+# -- what waits ---------------------------------------------------------------------------------------
+
+def test_summary_counts_what_waits(stack, api, quiet):
+    before = api.get("/v1/admin/summary", **STAFF)
+    assert list(before.json) == ["pending_approval", "dead_mails", "queued_mails"]
+    made, _, _ = pending(stack)
+    after = api.get("/v1/admin/summary", headers=[("If-None-Match", before.header("ETag"))], **STAFF)
+    assert after.status == 200
+    # a room made by hand has a mail, too
+    assert after.json == {"pending_approval": before.json["pending_approval"] + 1, "dead_mails": before.json["dead_mails"],
+                          "queued_mails": before.json["queued_mails"] + 2}
+    stack.reject(made["id"])
+    mail = stack.value("SELECT MAX(id) FROM loyalty.outbox")
+    stack.sql("UPDATE loyalty.outbox SET status = 'DEAD', due_at = NULL, next_attempt_at = NULL WHERE id = %s", (mail,))
+    now = api.get("/v1/admin/summary", **STAFF).json
+    assert now == {"pending_approval": before.json["pending_approval"], "dead_mails": before.json["dead_mails"] + 1,
+                   "queued_mails": before.json["queued_mails"] + 2}
+    assert now["pending_approval"] == stack.value("SELECT COUNT(*) FROM loyalty.reservation WHERE status = 'PENDING_APPROVAL'")
+    assert retry(api, mail).status == 200
+    assert api.head("/v1/admin/summary", **STAFF).status == 200
+    api.get("/v1/admin/summary?x=1", **STAFF).is_problem(400, "validation")
+    api.get("/v1/admin/summary").is_problem(403, "forbidden")
+
+
+# -- the list, its pages and filters ------------------------------------------------------------------
 
 def test_list_is_newest_first_and_pages_make_it_up(stack, api):
     for _ in range(5):
@@ -310,3 +433,30 @@ def test_E107_mail_that_a_relay_refuses_is_dead_with_its_reply_and_a_retry_deliv
     assert retry(api, row["id"]).status == 200
     is_(stack, row["id"], "SENT")
     until(lambda: any(m["Message-ID"].strip() == arrived.id for m in stack.mails()), 10, what=arrived.id)
+
+
+def test_an_old_mail_costs_the_same_however_often_its_room_has_changed_since(stack, api):
+    """Rows that the server reads for a page of a reservation that took a unit, one that waits, and their ends."""
+    room = stack.room(price=5)
+    a, b = stack.reserve(room, stack.user(points=5)), stack.reserve(room, stack.user())
+    for reservation in (a, b):
+        assert stack.cancel(reservation.json["id"]).status == 200
+    mails = [m["id"] for m in api.get(f"{OUTBOX}?limit=4", **STAFF).json]
+
+    def reads():
+        with stack.db(database="loyalty") as c, c.cursor() as cursor:
+            cursor.execute("FLUSH STATUS")
+            cursor.execute("CALL outbox_list(NULL, %s, 4)", (mails[0] + 1,))
+            rows = cursor.fetchall()
+            while cursor.nextset():
+                pass
+            cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
+            return [(row[0], row[4]) for row in rows], sum(int(v) for _, v in cursor.fetchall())
+
+    rows, few = reads()
+    assert [id_ for id_, _ in rows] == mails
+    for price in range(100, 300):
+        assert api.patch(f"/v1/admin/rooms/{room.id}", {"required_points": price, "name": f"Renamed {price}"}, **STAFF).status == 200
+    again, many = reads()
+    assert again == rows
+    assert many <= few + 20, (few, many)

@@ -1,6 +1,8 @@
 """GET /v1/admin/users, GET and PUT /v1/admin/users/{id}"""
 
 import threading
+import time
+import unicodedata
 from urllib.parse import quote
 
 import pytest
@@ -221,9 +223,11 @@ def test_q_finds_a_part_of_the_name_in_any_case(stack, api):
     assert found(new_id()) == []
 
 
-@pytest.mark.parametrize("q", ["", "%00", "%0A", "%1F", "%7F", "%C2%85", "%E2%80%AE", "%C3", "%zz", "%ED%A0%80", "x" * 201])
-def test_q_against_the_rules_is_400(api, q):
-    assert api.get(f"{USERS}?q={q}", **STAFF).is_problem(400, "validation").pointers == ["?q"]
+@pytest.mark.parametrize("q", ["", "%00", "%0A", "%1F", "%7F", "%C2%85", "%E2%80%AE", "%C3", "%zz", "%ED%A0%80", "x" * 201, "%CC%81", "%CC%81%CC%88%F3%A0%84%80"])
+@pytest.mark.parametrize("sort", ["", "&sort=-id", "&sort=name", "&sort=-bonus_points"])
+def test_q_against_the_rules_is_400(api, q, sort):
+    """Also one of which nothing is left when it is folded: it would find everybody."""
+    assert api.get(f"{USERS}?q={q}{sort}", **STAFF).is_problem(400, "validation").pointers == ["?q"]
 
 
 def test_E064_E065_all_faults_of_the_query_are_told_at_once(api):
@@ -266,3 +270,154 @@ def test_E103_pages_under_concurrent_writes_neither_repeat_nor_skip(stack, api):
         done.set()
         writer.join()
     assert made
+
+
+# -- sort ---------------------------------------------------------------------------------------------
+
+SORTS = ["id", "-id", "name", "-name", "bonus_points", "-bonus_points"]
+
+
+def fold(text):
+    return "".join(c.lower() for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+
+
+def in_order(items, sort):
+    """What is equal is in the order of the ids, in either direction."""
+    by_id = sorted(items, key=lambda i: i["user"]["id"], reverse=sort == "-id")
+    by = {"name": lambda i: fold(i["user"]["name"]).encode(), "bonus_points": lambda i: i["bonus_points"]}.get(sort.lstrip("-"))
+    return sorted(by_id, key=by, reverse=sort.startswith("-")) if by else by_id
+
+
+@pytest.mark.parametrize("limit", [1, 3, 200])
+@pytest.mark.parametrize("sort", SORTS)
+def test_each_sort_gives_its_order_on_pages_of_any_size(stack, api, sort, limit):
+    mark = new_id()[:13]
+    users = [stack.user(name=f"{mark} {name}", points=points) for name, points in (
+        ("Zoë", 5), ("zoe", 5), ("Anna", 0), ("ärger", 2 ** 53 - 1), ("東京", 70), ("각하", 7), ("b", 0), ("B", 0))]
+    items, sizes = walk(api, f"{USERS}?q={mark}&sort={sort}&limit={limit}", **STAFF)
+    assert {i["user"]["id"] for i in items} == {u.id for u in users} and len(items) == len(users) and items == in_order(items, sort)
+    assert all(size == limit for size in sizes[:-1])
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_whole_list_is_in_order_without_a_search(stack, api, sort):
+    items, _ = walk(api, f"{USERS}?sort={sort}&limit=200", **STAFF)
+    assert items == in_order(items, sort) and len(items) == stack.value("SELECT COUNT(*) FROM loyalty.user")
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_E103_pages_while_names_and_balances_change_neither_repeat_nor_skip(stack, api, sort):
+    mark = new_id()[:13]
+    stood = {stack.user(name=f"{mark} {i % 7}", points=i * 10 % 70).id for i in range(20)}
+    moving, done = [stack.user(name=f"{mark} moving", points=30) for _ in range(3)], threading.Event()
+
+    def write():
+        n = 0
+        while not done.is_set():
+            for user in moving:
+                n += 1
+                assert put(api, user.id, f"{mark} {n % 9} moving").status == 200
+                assert stack.adjust(user, 60 if n // 3 % 2 else -60, "x").status in (201, 409)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(10):
+            ids = [i["user"]["id"] for i in walk(api, f"{USERS}?q={mark}&sort={sort}&limit=2", **STAFF)[0]]
+            assert len(ids) == len(set(ids)) and stood <= set(ids)
+    finally:
+        done.set()
+        writer.join()
+
+
+@pytest.mark.parametrize("sort", ["name", "bonus_points"])
+def test_who_moves_behind_the_page_is_not_there_twice(stack, api, sort):
+    mark = new_id()[:13]
+    users = [stack.user(name=f"{mark} {i}", points=i) for i in range(4)]
+    first = api.get(f"{USERS}?q={mark}&sort={sort}&limit=2", **STAFF)
+    put(api, users[0].id, f"{mark} zz")
+    stack.adjust(users[0], 99)
+    put(api, users[2].id, f"{mark} 2", "ADMIN")
+    rest, _ = walk(api, link_next(first), **STAFF)
+    assert [i["user"]["id"] for i in first.json + rest] == [u.id for u in users]
+
+
+@pytest.mark.parametrize("sort", ["bonus_points", "-bonus_points"])
+def test_who_commits_late_with_a_smaller_id_is_not_there_twice(stack, api, sort):
+    """A balance is changed, another one as well and that is committed, the first page is read, the first change is committed."""
+    mark, down = new_id()[:13], sort.startswith("-")
+    users = [stack.user(name=f"{mark} {i}", points=100 + i) for i in range(5)]
+    late = users[4 if down else 0]
+    connection = stack.db(autocommit=False)
+    try:
+        with connection.cursor() as c:
+            c.execute("UPDATE loyalty.user SET bonus_points = bonus_points + %s WHERE id = UNHEX(REPLACE(%s, '-', ''))", (-50 if down else 50, late.id))
+        assert stack.adjust(users[2], 1).status == 201 and stack.adjust(users[2], -1).status == 201
+        commit = threading.Timer(0.5, connection.commit)
+        commit.start()
+        first = api.get(f"{USERS}?q={mark}&sort={sort}&limit=2", **STAFF)
+        commit.join()
+        rest, _ = walk(api, link_next(first), **STAFF)
+    finally:
+        connection.close()
+    order = [u.id for u in (users[::-1] if down else users) if u is not late] + [late.id]
+    assert [i["user"]["id"] for i in first.json + rest] == order
+
+
+def test_who_is_in_the_middle_of_a_change_is_waited_for_no_longer_than_any_lock(stack, api):
+    """And those who write never wait for a reader: see E103 above."""
+    mark = new_id()[:13]
+    user, other = stack.user(name=f"{mark} a", points=5), stack.user(name=f"{mark} b", points=6)
+    connection = stack.db(autocommit=False)
+    try:
+        with connection.cursor() as c:
+            c.execute("UPDATE loyalty.user SET bonus_points = 7 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
+        assert stack.adjust(other, 1).status == 201
+        started = time.monotonic()
+        a = api.get(f"{USERS}?q={mark}&sort=bonus_points", **STAFF).is_problem(503, "unavailable")
+        assert a.header("Retry-After") and time.monotonic() - started < 5.5
+        for sort in ("id", "name"):
+            assert len(api.get(f"{USERS}?q={mark}&sort={sort}", **STAFF).json) == 2
+        connection.rollback()
+    finally:
+        connection.close()
+    assert [i["user"]["id"] for i in api.get(f"{USERS}?q={mark}&sort=bonus_points", **STAFF).json] == [user.id, other.id]
+
+
+@pytest.mark.parametrize("sort", ["", "-", "--id", "NAME", "role", "required_points", "name,id", "%2Bname"])
+def test_sort_against_the_rules_is_400(api, sort):
+    assert api.get(f"{USERS}?sort={sort}", **STAFF).is_problem(400, "validation").pointers == ["?sort"]
+
+
+def test_E066_cursor_holds_for_its_own_sort(stack, api):
+    mark = new_id()
+    for i in range(3):
+        stack.user(name=f"{mark} {i}")
+    cursors = [link_next(api.get(f"{USERS}?q={mark}&limit=1&sort={sort}", **STAFF)).split("cursor=")[1] for sort in SORTS]
+    for i, sort in enumerate(SORTS):
+        for j, cursor in enumerate(cursors):
+            a = api.get(f"{USERS}?q={mark}&limit=1&sort={sort}&cursor={cursor}", **STAFF)
+            assert a.status == (200 if i == j else 400), (sort, a)
+
+
+# -- ids ----------------------------------------------------------------------------------------------
+
+def test_ids_list_these_in_the_order_given(stack, api):
+    users = [stack.user(points=i) for i in range(7)]
+    for order in (users, users[::-1], users[2:3]):
+        a = api.get(f"{USERS}?ids=" + ",".join(u.id for u in order), **STAFF)
+        assert a.status == 200 and link_next(a) is None
+        assert a.json == [{"user": {"id": u.id, "name": u.name, "role": "USER"}, "bonus_points": u.points} for u in order]
+    assert [i["user"]["id"] for i in api.get(f"{USERS}?ids={new_id()},{users[1].id.upper()},{stack.room().id}", **STAFF).json] == [users[1].id]
+    assert api.get(f"{USERS}?ids={new_id()}", **STAFF).body == b"[]"
+    assert api.get(f"{USERS}?ids={users[0].id}").is_problem(403, "forbidden")
+
+
+def test_ids_may_be_a_hundred_and_stand_alone(stack, api):
+    users = [stack.user() for _ in range(100)]
+    a = api.get(f"{USERS}?ids=" + ",".join(u.id for u in users), **STAFF)
+    assert [i["user"]["id"] for i in a.json] == [u.id for u in users]
+    for query, pointers in ((",".join(u.id for u in users) + "," + new_id(), ["?ids"]), ("", ["?ids"]), ("x", ["?ids"]), (users[0].id + ",", ["?ids"]),
+                            (f"{users[0].id},{users[0].id}", ["?ids"]), (f"{users[0].id}&q=a", ["?q"]), (f"{users[0].id}&sort=id", ["?sort"]),
+                            (f"{users[0].id}&limit=5&cursor=x", ["?cursor", "?limit"])):
+        assert sorted(api.get(f"{USERS}?ids={query}", **STAFF).is_problem(400, "validation").pointers) == pointers

@@ -113,7 +113,7 @@ def test_new_image_that_does_not_work_is_not_rolled_out(stack, tmp_path):
         docker("rmi", bad, check=False)
 
 
-@pytest.mark.parametrize("name, setting", [("nginx", "LOYALTY_RATE=0"), ("nginx", "LOYALTY_WORKERS=$$(id)"), ("cgi-rooms", "LOYALTY_THREADS=65"),
+@pytest.mark.parametrize("name, setting", [("nginx", "LOYALTY_NGINX_RATE=0"), ("nginx", "LOYALTY_NGINX_WORKERS=$$(id)"), ("cgi-rooms", "LOYALTY_ROOMS_THREADS=65"),
                                            ("cgi-admin", "LOYALTY_TYPO=1"), ("notifier", "LOYALTY_SMTP_TLS=perhaps")])
 def test_bad_setting_is_refused_with_its_name_and_what_runs_goes_on(stack, name, setting):
     before = stack.containers(name)

@@ -36,7 +36,7 @@ def relay():
 @pytest.fixture(scope="session")
 def site(make_stack, relay):
     with make_stack({"LOYALTY_SMTP_HOST": f"127.0.0.1:{relay.port}", "LOYALTY_SMTP_TLS": "off",
-                     "LOYALTY_CONSOLE_SIGNIN_BURST": 1000}) as stack:
+                     "LOYALTY_NGINX_CONSOLE_SIGNIN_BURST": 1000}) as stack:
         yield stack
         assert whole.told(stack) == [] and whole.died(stack) == []
 

@@ -31,12 +31,12 @@ class Instance:
         self.owner = self.sessions.stat().st_uid
         self.program, secret = TOP / "console" / "console", secrets / "console"
         if self.owner != os.geteuid():
-            self.program, secret = stack.var / "programs" / "console" / "console", stack.var / "private" / "console" / "LOYALTY_CONSOLE_SECRET_FILE"
+            self.program, secret = stack.var / "programs" / "console" / "console", stack.var / "private" / "console" / "console"
             os.chown(self.folder, self.owner, self.owner)
         self.env = {
             "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC", "LOYALTY_CONSOLE_LISTEN": self.socket,
-            "LOYALTY_API_URL": stack.base, "LOYALTY_API_CONNECT": f"127.0.0.1:{stack.port}",
-            "LOYALTY_API_PIN": f"sha256//{spki((secrets / 'tls.crt').read_bytes())}",
+            "LOYALTY_CONSOLE_API_URL": stack.base, "LOYALTY_CONSOLE_API_CONNECT": f"127.0.0.1:{stack.port}",
+            "LOYALTY_CONSOLE_API_PIN": f"sha256//{spki((secrets / 'tls.crt').read_bytes())}",
             "LOYALTY_CONSOLE_SECRET_FILE": str(secret), "LOYALTY_CONSOLE_SESSIONS": str(self.sessions)}
         for name, value in settings.items():
             if value is None:

@@ -19,7 +19,7 @@ def strict(site):
 # Before the others: they need no short sessions.
 
 def test_sign_ins_are_counted(site, visitor):
-    site.set_env(LOYALTY_CONSOLE_SIGNIN_RATE=1, LOYALTY_CONSOLE_SIGNIN_BURST=3)
+    site.set_env(LOYALTY_NGINX_CONSOLE_SIGNIN_RATE=1, LOYALTY_NGINX_CONSOLE_SIGNIN_BURST=3)
     site.native("up")
     try:
         answers = []
@@ -35,7 +35,7 @@ def test_sign_ins_are_counted(site, visitor):
         assert late.headers["Content-Type"].startswith("text/html") and "Too many attempts" in late.text and late.headers["Retry-After"]
         assert site.api.get("/v1/rooms").status == 200, "nobody else is held up"
     finally:
-        site.set_env(LOYALTY_CONSOLE_SIGNIN_RATE=None, LOYALTY_CONSOLE_SIGNIN_BURST=1000)
+        site.set_env(LOYALTY_NGINX_CONSOLE_SIGNIN_RATE=None, LOYALTY_NGINX_CONSOLE_SIGNIN_BURST=1000)
         site.native("up")
 
 
@@ -78,7 +78,7 @@ def test_what_was_typed_survives_the_end_of_a_session(strict, visitor):
     fields = {**v.form(at), "amount": "77", "reason": 'a long "story" <of> a guest'}
     time.sleep(4.2)
     v.send(at, fields)
-    assert v.page.status_code == 401 and "What you had typed is kept" in words(v.page)
+    assert v.page.status_code == 401 and "We have kept what you typed" in words(v.page)
     assert "story" not in v.page.text, "sealed: nobody who sits down here reads it"
     v.submit("/console/sign-in", key=strict.keys["restricted"])
     assert v.page.status_code == 200 and "nothing has been done yet" in words(v.page)
@@ -94,5 +94,8 @@ def test_looking_on_by_itself_keeps_no_session_alive(strict, visitor):
     end = time.monotonic() + 4.5
     while time.monotonic() < end:
         v.get("/console/pending", **{"X-Live": "1"})
+        v.get("/console/pending/news?n=1")
         time.sleep(0.3)
+    assert v.page.status_code == 401 and 'target="_top">Sign in again' in v.page.text and v.cookie(), "the strip of a browser without a script"
+    v.get("/console/pending", **{"X-Live": "1"})
     assert v.page.status_code == 401 and v.page.text == "" and v.cookie(), "a form that is half filled in needs the cookie"

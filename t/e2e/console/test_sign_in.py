@@ -141,7 +141,7 @@ def test_sign_out_ends_it(site, visitor):
     v = visitor().sign_in()
     v.get("/console/pending")
     v.submit("/console/sign-out")
-    assert "You are signed out" in v.follow().text
+    assert "You have signed out" in v.follow().text
     assert v.cookie() is None or "Staff key" in v.get("/console/pending").text
 
 
@@ -247,7 +247,7 @@ def test_sign_in_takes_no_form_from_elsewhere(site, visitor):
 
 def test_methods_that_no_page_knows_are_refused(site, visitor):
     v = visitor().sign_in()
-    for method, path, allow in (("DELETE", "/console/rooms", "GET, HEAD, POST"), ("GET", "/console/sign-out", "POST"), ("PUT", "/console/people", "GET, HEAD")):
+    for method, path, allow in (("DELETE", "/console/rooms", "GET, HEAD, POST"), ("GET", "/console/sign-out", "POST"), ("PUT", "/console/people", "GET, HEAD, POST"), ("PUT", "/console/mail", "GET, HEAD")):
         a = v.http.request(method, site.base + path, allow_redirects=False)
         assert (a.status_code, a.headers.get("Allow")) == (405, allow)
     a = v.http.head(site.base + "/console/rooms")

@@ -39,6 +39,12 @@ class Visitor:
                         if attribute(field, "name")}
         raise AssertionError(f"no form for {action} in {text[:3000]}")
 
+    def form_named(self, id_, page=None):
+        """The same of the form with this id, without what is ticked and pressed."""
+        head, body = next((h, b) for h, b in re.findall(r"<form\b([^>]*)>(.*?)</form>", (page or self.page).text, re.S) if attribute(h, "id") == id_)
+        return {attribute(field, "name"): attribute(field, "value") or "" for field in re.findall(r"<input\b([^>]*)>", body)
+                if attribute(field, "name") and attribute(field, "type") != "checkbox"}
+
     def submit(self, action, page=None, **fields):
         """Fill the page's form in and send it."""
         return self.send(action, {**self.form(action, page), **fields})

@@ -7,18 +7,19 @@ import signal
 import subprocess
 import threading
 import time
+import uuid
 from collections import Counter
 from contextlib import contextmanager
 
 import pytest
 
-from stack import TOP, until
+from stack import ACCOUNTS, TOP, until
 
 
 def migrate(stack, *args, check=True, **env):
     done = subprocess.run([str(TOP / "mysql" / "migrate"), *args],
                           env={"PATH": os.environ["PATH"], **stack.db_environment(), **env},
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
     if check:
         assert done.returncode == 0, done.stdout
     return done
@@ -29,7 +30,7 @@ def routines(stack):
 
 
 def rights(stack):
-    return [stack.sql(f"SELECT * FROM mysql.{t} WHERE User LIKE 'loyalty%%' ORDER BY 1, 2, 3", ()) for t in ("db", "tables_priv", "procs_priv")]
+    return [stack.sql(f"SELECT * FROM mysql.{t} WHERE User LIKE 'loyalty%%' ORDER BY 1, 2, 3, 4", ()) for t in ("db", "tables_priv", "procs_priv")]
 
 
 def test_second_run_changes_nothing(stack):
@@ -46,7 +47,7 @@ def test_every_step_is_recorded(stack):
     steps = {s for s, in stack.sql("SELECT step FROM loyalty.schema_migration")}
     files = {f"{d}/{f.name}" for d in ("schema", "triggers", "procs") for f in (TOP / "mysql" / d).glob("*.sql")}
     assert files <= steps and "demo.sql" in steps
-    assert stack.value("SELECT version FROM loyalty.schema_info") == int((TOP / "mysql" / "VERSION").read_text())
+    assert stack.value("SELECT version FROM loyalty.schema_info") == int((TOP / "mysql" / "COMPATIBILITY").read_text())
 
 
 @contextmanager
@@ -127,8 +128,8 @@ class OfTheNext:
     def __init__(self, stack, folder):
         self.stack, self.files = stack, folder / "mysql"
         shutil.copytree(TOP / "mysql", self.files)
-        self.version = int((TOP / "mysql" / "VERSION").read_text()) + 1
-        (self.files / "VERSION").write_text(f"{self.version}\n")
+        self.version = int((TOP / "mysql" / "COMPATIBILITY").read_text()) + 1
+        (self.files / "COMPATIBILITY").write_text(f"{self.version}\n")
         for file in [*self.files.glob("procs/*.sql"), *self.files.glob("triggers/*.sql")]:
             file.write_text(file.read_text() + "-- of the next version\n")
         adjust = self.files / "procs" / "points_adjust.sql"
@@ -175,7 +176,7 @@ def test_old_programs_answer_503_from_before_the_first_change_and_an_interrupted
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        for at in (14, 31, 60):
+        for at in (14, 31, 40):
             new.migrate(at)
             assert version() == 0, at
         assert new.migrate() > 20
@@ -194,6 +195,41 @@ def test_old_programs_answer_503_from_before_the_first_change_and_an_interrupted
     assert "nothing to do" in migrate(stack).stdout
 
 
+def test_account_without_a_history_gets_the_row_of_its_creation(stack):
+    """Made while schema/100_who.sql had been applied and its trigger had not."""
+    lost, kept = stack.user(name="Zoë"), stack.user()
+    of = "SELECT from_name, to_name, to_role, reason, actor FROM loyalty_history.user_history WHERE user_id = UNHEX(REPLACE(%s, '-', ''))"
+    stack.sql("DELETE FROM loyalty_history.user_history WHERE user_id = UNHEX(REPLACE(%s, '-', ''))", (lost.id,))
+    assert not stack.api.get("/v1/admin/audit", key="restricted").json["ok"]
+    before = stack.sql(of, (kept.id,))
+    stack.sql("DELETE FROM loyalty.schema_migration WHERE step = 'schema/190_user_history.sql'")
+    assert "1 steps applied" in migrate(stack).stdout
+    assert stack.sql(of, (lost.id,)) == [(None, "Zoë", "USER", "found by the migration", "migration")]
+    assert stack.sql(of, (kept.id,)) == before
+    assert stack.api.get("/v1/admin/audit", key="restricted").json["ok"]
+
+
+def test_names_from_before_they_were_folded_are_filled(stack):
+    """Of a database without the columns: they come, are filled, and what is made or renamed next is found, too."""
+    names = ["Zoë", "ZOE", "Weiß", "각하", "🏨 東京", "a"]
+    users, rooms = [stack.user(name=n) for n in names], [stack.room(name=n) for n in names]
+    stack.sql("DROP TRIGGER loyalty.room_folded")
+    stack.sql("DROP TRIGGER loyalty.user_folded")
+    stack.sql("ALTER TABLE loyalty.room DROP KEY room_name, DROP KEY room_name_down, DROP KEY room_price, DROP KEY room_price_down,"
+              " DROP COLUMN name_folded, DROP COLUMN renamed, DROP COLUMN repriced")
+    stack.sql("ALTER TABLE loyalty.user DROP KEY user_name, DROP KEY user_name_down, DROP COLUMN name_folded, DROP COLUMN renamed")
+    stack.sql("DELETE FROM loyalty.schema_migration WHERE step IN ('schema/180_search.sql', 'procs/z_names_folded.sql')")
+    history = stack.value("SELECT COUNT(*) FROM loyalty_history.room_history"), stack.value("SELECT COUNT(*) FROM loyalty_history.user_history")
+    migrate(stack)
+    for table, things in (("room", rooms), ("user", users)):
+        folded = dict(stack.sql(f"SELECT id, name_folded FROM loyalty.{table}"))
+        assert [folded[uuid.UUID(t.id).bytes].decode() for t in things] == ["zoe", "zoe", "weiß", "\u1100\u1161\u11a8\u1112\u1161", "🏨 東京", "a"]
+        assert None not in folded.values()
+    assert history == (stack.value("SELECT COUNT(*) FROM loyalty_history.room_history"), stack.value("SELECT COUNT(*) FROM loyalty_history.user_history"))
+    stack.room(name="After")
+    stack.check_invariants()
+
+
 def test_newer_schema_is_refused(stack):
     """An old tree must not take a database back."""
     version = stack.value("SELECT version FROM loyalty.schema_info")
@@ -208,7 +244,7 @@ def test_newer_schema_is_refused(stack):
 
 
 def accounts(stack):
-    return ["'loyalty_definer'@'localhost'", "'loyalty_trigger'@'localhost'"] + [f"'loyalty_{n}'@{stack.db_account_host}" for n in ("rooms", "points", "admin", "notifier", "prune")]
+    return [f"'loyalty_{n}'@'localhost'" for n in ("definer", "trigger", "eraser")] + [f"'loyalty_{n}'@{stack.db_account_host}" for n in ACCOUNTS]
 
 
 def what_is_there(stack):
@@ -235,7 +271,7 @@ def test_what_is_recorded_but_gone_is_made_again(stack, loss):
         stack.sql("CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE loyalty.ready() SELECT 1")
         stack.sql("UPDATE loyalty.schema_migration SET applied_at = applied_at - INTERVAL 1 DAY WHERE step = 'procs/ready.sql'")
     else:
-        for account in accounts(stack)[2:]:
+        for account in accounts(stack)[3:]:
             stack.sql(f"DROP USER {account}")
     if loss == "grants":
         # what is said of readiness is kept for a second
@@ -311,7 +347,7 @@ def test_a_servers_policy_for_passwords_is_met_and_what_does_not_meet_it_is_not_
             stack.sql("SET GLOBAL validate_password.policy = MEDIUM")
             for name in kept:
                 stack.sql(f"DROP USER '{name}'@'localhost'")
-        for name in ("rooms", "points", "admin", "notifier", "prune"):
+        for name in ACCOUNTS:
             (tmp_path / f"db-{name}").chmod(0o600)
             (tmp_path / f"db-{name}").write_text(f"Strong-1-{stack.secret('db-' + name)}\n")
         migrate(stack, LOYALTY_SECRETS=str(tmp_path))

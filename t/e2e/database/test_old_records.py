@@ -120,7 +120,9 @@ def test_records_of_the_old_form_are_replayed_to_the_byte(stack):
                 converted["request_id"] = made["request_id"]  # of a success nobody had kept it
             if converted["problem"] is None and first.json.get("status") in ("CANCELLED", "RESERVED", "REJECTED", "RELEASED"):
                 converted["entity"] = made["entity"]
-            told = made if first.status != 409 else ("body", "problem", "request_id", "text", "n", "m", "created_at")
+            told = set(made) - ({"subject", "room_name", "user_name"} if "subject" in first.json else set()) if first.status != 409 else {"body", "problem", "request_id", "text", "n", "m", "created_at"}
+            if first.status == 201 and "status" in first.json:
+                told -= {"required_points"}  # of a reservation that was made these are its points
             differ = {c: (converted[c], made[c]) for c in told if converted[c] != made[c]}
             assert not differ, (differ, first)
         assert "nothing to do" in migrate(stack).stdout

@@ -15,6 +15,9 @@ VERSION_2 = TOP / "t" / "e2e" / "database" / "version_2"
 ADDED = "ALTER TABLE loyalty_history.reservation_history ADD COLUMN points INT NULL AFTER to_status, ADD COLUMN reason VARCHAR(200) NULL AFTER points," \
         " ADD COLUMN mail_id BIGINT NULL AFTER reason"
 
+STATUS = {None: "none", "PENDING_APPROVAL": "Waiting for approval (PENDING_APPROVAL)", "RESERVED": "Reserved (RESERVED)", "RELEASED": "Released (RELEASED)",
+          "CANCELLED": "Cancelled (CANCELLED)", "REJECTED": "Rejected (REJECTED)"}
+
 
 class Old:
     """A database of version 2 in the place of the stack's, and changes as its procedures made them."""
@@ -25,11 +28,13 @@ class Old:
         for file in [*files.glob("schema/*.sql"), *files.glob("procs/*.sql")]:
             if file.name >= "130" and file.name != "schema_version.sql":
                 file.unlink()
+        for file in files.glob("triggers/*_folded.sql"):
+            file.unlink()
         for file in VERSION_2.glob("*_history.sql"):
             shutil.copy(file, files / "triggers")
         shutil.copy(VERSION_2 / "accounts.sql", files)
         (files / "reads.sql").write_text("")
-        (files / "VERSION").write_text("2\n")
+        (files / "COMPATIBILITY").write_text("2\n")
         for name in ("loyalty", "loyalty_history"):
             stack.sql(f"DROP DATABASE {name}")
         subprocess.run([str(files / "migrate")], env={"PATH": os.environ["PATH"], **stack.db_environment()}, check=True, timeout=60)
@@ -85,9 +90,8 @@ def own(make_stack):
 
 
 def listed(row):
-    """A wide row as GET /v1/admin/outbox showed it in version 2."""
-    subject = f"Room {row['room_name']}: {row['detail']}" if row["event"] == "room" else \
-        f"{'Re: ' if row['from_status'] else ''}{row['room_name']} for {row['user_name']}"
+    """A wide row as GET /v1/admin/outbox shows it now."""
+    subject = f"Room {row['room_name']}: {row['detail']}" if row["event"] == "room" else f"{row['room_name']} for {row['user_name']}"
     return {"id": row["id"], "event": row["event"], "status": row["status"], "attempts": row["attempts"], "subject": subject,
             "reservation_id": text(row["reservation_id"]), "room_id": text(row["room_id"]), "request_id": row["request_id"],
             "last_error": row["last_error"], **{k: row[k] and row[k].strftime("%Y-%m-%dT%H:%M:%S.%fZ") for k in ("created_at", "next_attempt_at", "sent_at")}}
@@ -121,7 +125,7 @@ def test_mails_of_before_are_listed_and_sent_as_they_were(own, tmp_path):
     assert {row["status"] for row in wide} == {"PENDING", "SENT", "DEAD"} and len(wide) > 10
     own.sql(ADDED)  # as a run that was interrupted leaves it
 
-    assert "from schema version 2" in migrate(own).stdout
+    assert "from schema compatibility number 2" in migrate(own).stdout
     own.ready()
     api, staff = own.api, {"key": "restricted"}
     assert api.get("/v1/admin/outbox?limit=200", **staff).json == [listed(row) for row in wide]
@@ -137,24 +141,24 @@ def test_mails_of_before_are_listed_and_sent_as_they_were(own, tmp_path):
     assert audit["ok"], [c for c in audit["checks"] if not c["ok"]]
 
     dead = own.value("SELECT id FROM loyalty.outbox WHERE status = 'DEAD'")
-    assert api.post(f"/v1/admin/outbox/{dead}/retry", {}, **staff).json["subject"] == "Re: Old name for Old guest"
+    assert api.post(f"/v1/admin/outbox/{dead}/retry", {}, **staff).json["subject"] == "Old name for Old guest"
     own.start("notifier")
     own.drained()
-    mails = {field(m, "Request id"): m for m in own.mails()}
+    mails = {field(m, "Request ID"): m for m in own.mails()}
     for row in wide:
         if row["status"] == "SENT":
             continue
         mail = mails[row["request_id"]] if row["event"] == "reservation" else next(
             m for m in own.mails() if m["Subject"] == listed(row)["subject"] and field(m, "Time") == listed(row)["created_at"])
-        said = {"Room": row["room_name"], "Room id": text(row["room_id"]), "Time": listed(row)["created_at"], "Actor": row["actor"],
-                "Request id": row["request_id"]}
+        said = {"Room": row["room_name"], "Room ID": text(row["room_id"]), "Time": listed(row)["created_at"], "By": {"public": "Booking site (public)", "restricted": "Staff (restricted)"}.get(row["actor"], row["actor"]),
+                "Request ID": row["request_id"]}
         if row["event"] == "reservation":
-            said |= {"User": row["user_name"], "User id": text(row["user_id"]), "Old status": row["from_status"] or "none", "New status": row["to_status"],
-                     "Points": str(row["points"]), "Reservation": text(row["reservation_id"])}
+            said |= {"Guest": row["user_name"], "Guest ID": text(row["user_id"]), "Old status": STATUS[row["from_status"]], "New status": STATUS[row["to_status"]],
+                     "Points": f"{row['points']} points", "Reservation": text(row["reservation_id"])}
             assert ("Reason:" in mail.get_content()) == (row["detail"] is not None)
         assert {label: field(mail, label) for label in said} == said
         assert mail["Subject"] == listed(row)["subject"]
-    assert [field(m, "Points") for m in own.mails() if field(m, "Reservation") == later] == ["100"]
+    assert [field(m, "Points") for m in own.mails() if field(m, "Reservation") == later] == ["100 points"]
     assert api.get("/v1/admin/audit", **staff).json["ok"]
 
 

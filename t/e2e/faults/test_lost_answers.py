@@ -252,7 +252,7 @@ class FirstByte:
 def test_E071_nginx_resends_no_post_after_the_first_byte(faulty):
     path = str(faulty.var / "run" / "first.sock")
     upstream = FirstByte(path)
-    faulty.set_env(LOYALTY_UPSTREAM_POINTS="unix:" + path, LOYALTY_WORKERS="1")
+    faulty.set_env(LOYALTY_NGINX_UPSTREAM_POINTS="unix:" + path, LOYALTY_NGINX_WORKERS="1")
     try:
         faulty.restart("nginx")
         user = faulty.user()
@@ -267,7 +267,7 @@ def test_E071_nginx_resends_no_post_after_the_first_byte(faulty):
                 assert upstream.kept - kept == i % 2
     finally:
         upstream.listener.close()
-        faulty.set_env(LOYALTY_UPSTREAM_POINTS=None, LOYALTY_WORKERS=None)
+        faulty.set_env(LOYALTY_NGINX_UPSTREAM_POINTS=None, LOYALTY_NGINX_WORKERS=None)
         faulty.restart("nginx")
         faulty.ready()
 
@@ -378,7 +378,7 @@ def test_E021_real_deadlock_is_survived(faulty):
     try:
         with connection.cursor() as c:
             for u in heavy:
-                c.execute("UPDATE loyalty.user SET name = 'heavy' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (u.id,))
+                c.execute("UPDATE loyalty.user SET name = 'heavy', name_folded = 'heavy' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (u.id,))
             c.execute("SELECT id FROM loyalty.room WHERE id = UNHEX(REPLACE(%s, '-', '')) FOR UPDATE", (room.id,))
             t = threading.Thread(target=lambda: result.append(faulty.reserve(room, user)))
             t.start()

@@ -18,7 +18,7 @@ def line(seconds_ago):
 @pytest.fixture
 def rotate(tmp_path):
     """A gateway's folder without an nginx, and a function that runs nginx/rotate on it; the names of the logs then."""
-    (tmp_path / "gateway.env").write_text(f"LOYALTY_ACCESS_LOG={tmp_path}/log/access.log\nLOYALTY_ACCESS_LOG_KEEP_MB=8\nLOYALTY_ACCESS_LOG_KEEP_DAYS=3\n")
+    (tmp_path / "gateway.env").write_text(f"LOYALTY_NGINX_ACCESS_LOG={tmp_path}/log/access.log\nLOYALTY_NGINX_ACCESS_LOG_KEEP_MB=8\nLOYALTY_NGINX_ACCESS_LOG_KEEP_DAYS=3\n")
     (tmp_path / "log").mkdir()
 
     def run():
@@ -84,12 +84,12 @@ def test_what_succeeds_may_be_left_out_and_nothing_else(stack, api):
              ("HEAD", "/v1/rooms?limit=1", "restricted")]
     assert written(*loud, *quiet) == [True] * 10
     try:
-        stack.set_env(LOYALTY_ACCESS_LOG_PROBES="off", LOYALTY_ACCESS_LOG_SAMPLE="0")
+        stack.set_env(LOYALTY_NGINX_ACCESS_LOG_PROBES="off", LOYALTY_NGINX_ACCESS_LOG_SAMPLE="0")
         stack.restart("nginx")
         assert written(*loud, *quiet) == [True] * 5 + [False] * 5
-        stack.set_env(LOYALTY_ACCESS_LOG_SAMPLE="20")
+        stack.set_env(LOYALTY_NGINX_ACCESS_LOG_SAMPLE="20")
         stack.restart("nginx")
         assert 10 < sum(written(*[("GET", "/v1/rooms?limit=1", "public")] * 200)) < 90
     finally:
-        stack.set_env(LOYALTY_ACCESS_LOG_PROBES=None, LOYALTY_ACCESS_LOG_SAMPLE=None)
+        stack.set_env(LOYALTY_NGINX_ACCESS_LOG_PROBES=None, LOYALTY_NGINX_ACCESS_LOG_SAMPLE=None)
         stack.restart("nginx")

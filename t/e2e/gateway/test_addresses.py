@@ -16,7 +16,7 @@ OTHER = "127.0.0.2"
 @pytest.fixture(scope="module")
 def fronted(make_stack):
     """Behind a proxy at 127.0.0.1, with the limits as they are by default."""
-    with make_stack({**dict.fromkeys(CALM), "LOYALTY_TRUSTED_PROXIES": f"{PROXY},192.0.2.0/24,2001:db8:ffff::/48"}) as s:
+    with make_stack({**dict.fromkeys(CALM), "LOYALTY_NGINX_TRUSTED_PROXIES": f"{PROXY},192.0.2.0/24,2001:db8:ffff::/48"}) as s:
         yield s
 
 
@@ -170,7 +170,7 @@ def test_one_client_cannot_lock_all_out_of_the_console(fronted):
 
 def test_the_proxy_protocol_on_a_port_of_its_own(fronted):
     port = free_port()
-    fronted.set_env(LOYALTY_PROXY_PROTOCOL_PORT=str(port))
+    fronted.set_env(LOYALTY_NGINX_PROXY_PROTOCOL_PORT=str(port))
     fronted.native("up")
     fronted.api.drop()
     line = "PROXY TCP4 203.0.113.77 127.0.0.1 5555 443\r\n"
@@ -182,11 +182,12 @@ def test_the_proxy_protocol_on_a_port_of_its_own(fronted):
         ask(fronted, ROOMS, key="public", port=port)
 
 
-@pytest.mark.parametrize("setting", ["LOYALTY_TRUSTED_PROXIES=example.org", "LOYALTY_TRUSTED_PROXIES=10.0.0.1;", "LOYALTY_TRUSTED_PROXIES=10.0.0.1/99",
-                                     "LOYALTY_BIND=everything", "LOYALTY_BIND=300.1.1.1", "LOYALTY_PROXY_PROTOCOL_PORT=99999"])
+@pytest.mark.parametrize("setting", ["LOYALTY_NGINX_TRUSTED_PROXIES=example.org", "LOYALTY_NGINX_TRUSTED_PROXIES=10.0.0.1;", "LOYALTY_NGINX_TRUSTED_PROXIES=10.0.0.1/99",
+                                     "LOYALTY_NGINX_BIND=everything", "LOYALTY_NGINX_BIND=300.1.1.1", "LOYALTY_NGINX_PROXY_PROTOCOL_PORT=99999",
+                                     "LOYALTY_NGINX_TYPO=1"])
 def test_ill_formed_addresses_are_refused(fronted, setting, tmp_path):
     name, _, value = setting.partition("=")
-    env = {**fronted.environment(), "LOYALTY_SECRETS": str(fronted.var / "secrets"), "LOYALTY_ACCESS_LOG": "off", name: value}
+    env = {**fronted.environment(), "LOYALTY_SECRETS": str(fronted.var / "secrets"), "LOYALTY_NGINX_ACCESS_LOG": "off", name: value}
     done = subprocess.run([str(TOP / "nginx" / "render"), str(tmp_path / "elsewhere")], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 1 and (name in done.stdout or value in done.stdout), done.stdout
     assert not (tmp_path / "elsewhere" / "nginx.conf").exists()

@@ -93,8 +93,8 @@ def test_a_key_of_another_type_is_refused_and_what_is_in_force_stays(stack, api,
 
 
 def test_an_expired_certificate_is_served_and_told(stack, made):
-    env = {**stack.environment(), "LOYALTY_SECRETS": str(stack.var / "secrets"), "LOYALTY_ACCESS_LOG": "off",
-           "LOYALTY_TLS_CERT": str(made / "ec-0.crt"), "LOYALTY_TLS_KEY": str(made / "ec.key")}
+    env = {**stack.environment(), "LOYALTY_SECRETS": str(stack.var / "secrets"), "LOYALTY_NGINX_ACCESS_LOG": "off",
+           "LOYALTY_NGINX_TLS_CERT": str(made / "ec-0.crt"), "LOYALTY_NGINX_TLS_KEY": str(made / "ec.key")}
     done = subprocess.run([str(TOP / "nginx" / "render"), str(made / "elsewhere")], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0 and "expired" in done.stdout, done.stdout
     assert check(made / "elsewhere")[0] == 3

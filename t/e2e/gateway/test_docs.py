@@ -125,7 +125,7 @@ def in_c():
 
 def in_nginx():
     """The same of nginx/problem.map."""
-    maps = dict(re.findall(r"map \$status \$problem_(type|title) \{(.*?)\n\}", (TOP / "nginx" / "problem.map").read_text(), re.S))
+    maps = dict(re.findall(r"map \$status \$loyalty_problem_(type|title) \{(.*?)\n\}", (TOP / "nginx" / "problem.map").read_text(), re.S))
     types, titles = (dict(re.findall(r'^\t(\w+)\s+"?([^";]+)"?;$', maps[what], re.M)) for what in ("type", "title"))
     # 502 and 504 become 503
     return {(types.get(s, types["default"]), int(s) if s != "default" else 400, titles.get(s, titles["default"]))
@@ -162,18 +162,18 @@ def test_type_of_an_error_leads_to_its_page(stack, api):
 
 
 def test_off_answers_as_any_unknown_path(new_stack):
-    stack = new_stack({"LOYALTY_DOCS": "off"})
+    stack = new_stack({"LOYALTY_NGINX_DOCS": "off"})
     unknown = page(stack.api, "/nothing")
     for path in [*PAGES, "/docs"]:
         a = stack.api.get(path, key=None)
         assert (a.status, a.problem, a.json["detail"]) == (404, "not-found", unknown.json["detail"]), a
-    stack.set_env(LOYALTY_DOCS=None)
+    stack.set_env(LOYALTY_NGINX_DOCS=None)
     stack.native("up")
     assert page(stack.api, "/docs/").status == 200
 
 
 def test_pages_count_against_the_limit_of_those_without_a_key(new_stack):
-    stack = new_stack({"LOYALTY_KEYLESS_RATE": "1", "LOYALTY_KEYLESS_BURST": "3"})
+    stack = new_stack({"LOYALTY_NGINX_KEYLESS_RATE": "1", "LOYALTY_NGINX_KEYLESS_BURST": "3"})
     answers = [page(stack.api, "/docs/style.css") for _ in range(8)]
     late = [a for a in answers if a.status == 429]
     assert late and answers[0].status == 200

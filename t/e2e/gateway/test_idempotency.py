@@ -102,8 +102,8 @@ def test_E005_replay_is_the_first_answer_byte_for_byte_whatever_has_happened(sta
     id_ = first.json["id"]
     same_answer(first, stack.reserve(room, user, idem="e005"))
     stack.reserve(room, user)
-    stack.sql("UPDATE loyalty.room SET required_points = 41, name = 'Other' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
-    stack.sql("UPDATE loyalty.user SET name = 'Other' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
+    stack.sql("UPDATE loyalty.room SET required_points = 41, name = 'Other', name_folded = 'other' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+    stack.sql("UPDATE loyalty.user SET name = 'Other', name_folded = 'other' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
     stack.set_status(id_, "RELEASED")
     stack.archive(room)
     with stack.unchanged():

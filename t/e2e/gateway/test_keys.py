@@ -122,7 +122,7 @@ def test_E079_key_anywhere_else_is_401_beside_a_valid_one_too(stack, api, straye
                 ids.append(api.get(target, key=valid).is_problem(401, "unauthorized").request_id)
             for target in (f"/console/?q={key}", f"/console/guests/{key}"):
                 a = api.request("GET", target, key=None, check=False)
-                assert a.status == 400 and b"sign-in page alone" in a.body and a.header("Content-Type").startswith("text/html"), a
+                assert a.status == 400 and b"only on the sign-in page" in a.body and a.header("Content-Type").startswith("text/html"), a
                 ids.append(a.request_id)
     time.sleep(1.3)  # nginx writes its log once a second
     for file, data in stack.all_logs().items():

@@ -15,9 +15,9 @@ from stack import TOP, until
 
 @pytest.fixture(scope="module")
 def low(make_stack):
-    with make_stack({"LOYALTY_RATE": "5", "LOYALTY_BURST": "5", "LOYALTY_KEYLESS_RATE": "5", "LOYALTY_KEYLESS_BURST": "5",
-                     "LOYALTY_CONSOLE_RATE": "5", "LOYALTY_CONSOLE_BURST": "5", "LOYALTY_CONNS_PER_ADDRESS": "3", "LOYALTY_HEADER_TIMEOUT_S": "1",
-                     "LOYALTY_BODY_TIMEOUT_S": "1"}) as s:
+    with make_stack({"LOYALTY_NGINX_RATE": "5", "LOYALTY_NGINX_BURST": "5", "LOYALTY_NGINX_KEYLESS_RATE": "5", "LOYALTY_NGINX_KEYLESS_BURST": "5",
+                     "LOYALTY_NGINX_CONSOLE_RATE": "5", "LOYALTY_NGINX_CONSOLE_BURST": "5", "LOYALTY_NGINX_CONNS_PER_ADDRESS": "3", "LOYALTY_NGINX_HEADER_TIMEOUT_S": "1",
+                     "LOYALTY_NGINX_BODY_TIMEOUT_S": "1"}) as s:
         yield s
 
 
@@ -151,7 +151,7 @@ def test_connection_that_never_says_hello_is_shown_the_door(low):
 
 @pytest.fixture(scope="module")
 def calm(low):
-    low.set_env(LOYALTY_RATE=None, LOYALTY_BURST=None, LOYALTY_KEYLESS_RATE=None, LOYALTY_KEYLESS_BURST=None, LOYALTY_CONNS_PER_ADDRESS=None, LOYALTY_HEADER_TIMEOUT_S=None, LOYALTY_BODY_TIMEOUT_S=None)
+    low.set_env(LOYALTY_NGINX_RATE=None, LOYALTY_NGINX_BURST=None, LOYALTY_NGINX_KEYLESS_RATE=None, LOYALTY_NGINX_KEYLESS_BURST=None, LOYALTY_NGINX_CONNS_PER_ADDRESS=None, LOYALTY_NGINX_HEADER_TIMEOUT_S=None, LOYALTY_NGINX_BODY_TIMEOUT_S=None)
     low.native("restart", "nginx")
     low.api.drop()
     low.ready()
@@ -231,7 +231,7 @@ def test_E082_bad_key_file_is_refused_with_the_reason_and_the_old_keys_stay(calm
         assert done.returncode != 0
         assert status(calm, "public") == status(calm, "restricted") == 200
         # and a gateway that isn't running yet does not start
-        env = {**calm.environment(), "LOYALTY_SECRETS": str(calm.var / "secrets"), "LOYALTY_ACCESS_LOG": "off"}
+        env = {**calm.environment(), "LOYALTY_SECRETS": str(calm.var / "secrets"), "LOYALTY_NGINX_ACCESS_LOG": "off"}
         started = subprocess.run([str(TOP / "nginx" / "render"), str(calm.var / "elsewhere")], env=env, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True)
         assert started.returncode != 0 and name in started.stdout, started.stdout
@@ -267,8 +267,9 @@ def test_E082_restart_with_a_bad_key_file_leaves_the_gateway_running(calm):
         put(file, text)
 
 
-@pytest.mark.parametrize("setting", ["LOYALTY_RATE=0", "LOYALTY_RATE=5;", "LOYALTY_TYPO=1", "LOYALTY_MAX_BODY=many", "LOYALTY_THREADS=0", "LOYALTY_THREADS=65",
-                                     "LOYALTY_DEADLINE_MS=x", "LOYALTY_LOG_LEVEL=loud", "LOYALTY_WORKERS=$(id)", "LOYALTY_DEADLINE_MS=99999999999999999999"])
+@pytest.mark.parametrize("setting", ["LOYALTY_NGINX_RATE=0", "LOYALTY_NGINX_RATE=5;", "LOYALTY_TYPO=1", "LOYALTY_NGINX_MAX_BODY=many", "LOYALTY_THREADS=4",
+                                     "LOYALTY_ROOMS_THREADS=0", "LOYALTY_ADMIN_THREADS=65", "LOYALTY_ROOMS_PROCESSES=0", "LOYALTY_POINTS_DEADLINE_MS=x",
+                                     "LOYALTY_LOG_LEVEL=loud", "LOYALTY_NGINX_WORKERS=$(id)", "LOYALTY_POINTS_DEADLINE_MS=99999999999999999999"])
 def test_bad_settings_are_refused_with_their_name(calm, setting):
     name, _, value = setting.partition("=")
     try:

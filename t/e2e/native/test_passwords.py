@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from stack import TOP
+from stack import ACCOUNTS, TOP
 
 BUILD = os.environ.get("LOYALTY_BUILD", "build")
 
@@ -14,7 +14,7 @@ BUILD = os.environ.get("LOYALTY_BUILD", "build")
 def secrets(stack, tmp_path):
     folder = tmp_path / "secrets"
     folder.mkdir()
-    for name in ("rooms", "points", "admin", "notifier", "prune"):
+    for name in ACCOUNTS:
         (folder / f"db-{name}").write_text(stack.secret(f"db-{name}") + "\r\n", newline="")
         (folder / f"db-{name}").chmod(0o600)
     return folder
@@ -32,16 +32,16 @@ def run(stack, secrets, what, **more):
         env.update(stack.db_settings(), LOYALTY_DB_PASSWORD_FILE=str(secrets / f"db-{what}"))
         if what == "notifier":
             env.update(LOYALTY_SMTP_HOST="127.0.0.1:9", LOYALTY_SMTP_TLS="off", LOYALTY_MAIL_FROM="a@localhost", LOYALTY_MAIL_TO="b@localhost",
-                       LOYALTY_OWNER_FILE=str(secrets / "owner"))
+                       LOYALTY_NOTIFIER_OWNER_FILE=str(secrets / "owner"))
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, timeout=90)
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("what", ["migrate", "prune", "rooms", "points", "admin", "notifier"])
+@pytest.mark.parametrize("what", ["migrate", *ACCOUNTS])
 def test_crlf_is_no_part_of_a_password_and_others_may_not_read_it(stack, secrets, what):
     status, out = run(stack, secrets, what)
     assert status == 0, out
-    for name in ("rooms", "points", "admin", "notifier", "prune"):
+    for name in ACCOUNTS:
         (secrets / f"db-{name}").chmod(0o644)
     status, out = run(stack, secrets, what)
     assert status != 0 and f"chmod 600 {secrets}/db-" in out, out

@@ -21,7 +21,8 @@ def test_a_checkout_in_a_folder_that_does_not_do_is_refused_before_anything_is_b
     top = tmp_path / name
     for part in ("native", "nginx"):
         shutil.copytree(TOP / part, top / part)
-    shutil.copy(TOP / "GNUmakefile", top)
+    for part in ("GNUmakefile", "install.mk", "VERSION"):
+        shutil.copy(TOP / part, top)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("LOYALTY_", "MAKE", "MFLAGS"))}
     told = run("make", "-C", top, "up", status=2, env=env)
     assert "accept only ASCII letters" in told and "LOYALTY_VAR" in told and str(top) in told and "cc " not in told

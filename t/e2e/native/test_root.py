@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stack import NATIVE, until
+from stack import NATIVE, PARTS as TABLE, until
 
 pytestmark = pytest.mark.root
 
-PARTS = ("db", "smtp", "rooms", "points", "admin", "notifier", "prune", "console")
+PARTS = [name for name in TABLE if name != "nginx"]
 
 
 def uid(pid):

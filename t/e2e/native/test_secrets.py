@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from stack import TOP
+from stack import PARTS, TOP
 
-MADE = {"api-key-public", "api-key-restricted", "db-rooms", "db-points", "db-admin", "db-notifier", "db-prune", "console", "tls.crt", "tls.key"}
+MADE = {name for part in PARTS.values() for name in part["secrets"]}
 DB = {"db-root", "db-migrate", "db-ca.crt", "db.crt", "db.key"}
 
 

@@ -113,7 +113,7 @@ def test_a_key_that_is_not_the_certificates_is_refused_and_all_stays(own, kind):
 
 
 def test_what_could_not_be_looked_for_is_not_taken_for_gone(own):
-    """Sub-shells of nginx's start script are killed while it looks for left-over workers: for some seconds nothing can be
+    """What nginx's start script has started is killed while it looks for left-over workers: for some seconds nothing can be
     looked at.  Then it looks again, ends them and starts; until then the status says that it keeps restarting."""
     [master] = own.pids("nginx")
     workers = [int(p) for p in subprocess.run(["pgrep", "-P", str(master)], stdout=subprocess.PIPE, text=True).stdout.split()]
@@ -121,14 +121,14 @@ def test_what_could_not_be_looked_for_is_not_taken_for_gone(own):
     stop, killed = threading.Event(), []
 
     def kill():
-        # runsv names no folder in a command line; nobody else's are named by the pid of the one it started
+        # whatever the script has started, sub-shells and programs, until it is nginx
         while not stop.is_set():
             try:
                 main = int((own.var / "service" / "nginx" / "supervise" / "pid").read_text())
                 with open(f"/proc/{main}/task/{main}/children") as f:
                     for pid in f.read().split():
                         with open(f"/proc/{pid}/cmdline", "rb") as c:
-                            if b"_run\0nginx" in c.read():
+                            if b"nginx: " not in c.read():
                                 os.kill(int(pid), signal.SIGKILL)
                                 killed.append(pid)
             except (OSError, ValueError):
@@ -147,6 +147,21 @@ def test_what_could_not_be_looked_for_is_not_taken_for_gone(own):
     until(lambda: not any(os.path.exists(f"/proc/{w}") for w in workers), 30, what="the left-over workers are ended")
     own.answers(20)
     own.ready()
+
+
+@pytest.mark.parametrize("name", ["rooms", "nginx", "console"])
+def test_what_a_killed_runsv_left_is_ended_and_started_again(own, name):
+    old = own.all_pids(name)
+    assert "runsv" in old.values()
+    for pid, program in old.items():
+        if program == "runsv":
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid, program in old.items() if program != "svlogd"), 30, what="the end of all that it left")
+    until(lambda: own.native("pid", name, check=False).strip().isdigit(), 30, 0.2)
+    own.api.drop()
+    own.answers(20)
+    own.ready()
+    own.native("restart", name)  # and counts as asked for
 
 
 def test_a_part_that_keeps_restarting_is_told(own):
@@ -209,3 +224,28 @@ def test_a_certificate_near_its_end_or_past_it_is_told(own):
     assert "expire" not in own.native("up")
     own.connect()
     assert "expire" not in own.native("status")
+
+
+def test_logs_go_by_age_and_settings_of_prune_reach_it(new_stack):
+    """LOYALTY_NGINX_ACCESS_LOG_KEEP_DAYS is of the programs' logs, too, also of one that logs nothing more."""
+    def old_files(stack):
+        folder = stack.var / "log" / "admin"
+        folder.mkdir(parents=True)
+        for name, days in (("@old.s", 3), ("@young.s", 1)):
+            (folder / name).write_text("2026-11-20T00:00:00.000000Z info cgi-admin - a line\n")
+            os.utime(folder / name, (time.time() - days * 86400, time.time() - days * 86400))
+
+    stack = new_stack({"LOYALTY_NGINX_ACCESS_LOG_KEEP_DAYS": "2", "LOYALTY_PRUNE_SENT_D": "5"}, before=old_files)
+    folder = stack.var / "log" / "admin"
+    until(lambda: not (folder / "@old.s").exists(), 20)
+    assert (folder / "@young.s").exists()
+    assert (folder / "config").read_text().split() == ["s10000000", "n31", "t86400"]
+    stack.drained()
+    stack.stop("notifier")
+    assert stack.value("SELECT COUNT(*) FROM loyalty.outbox WHERE status = 'SENT'") > 0
+    stack.sql("UPDATE loyalty.outbox SET sent_at = sent_at - INTERVAL 6 DAY")
+    stack.restart("prune")
+    until(lambda: stack.value("SELECT COUNT(*) FROM loyalty.outbox WHERE status = 'SENT'") == 0, 20)
+    assert "LOYALTY_PRUNE_SENT_D=x" in subprocess.run(
+        ["env", "LOYALTY_PRUNE_SENT_D=x", str(TOP / "mysql" / "prune")], env={"PATH": os.environ["PATH"], **stack.db_environment()},
+        capture_output=True, text=True).stderr

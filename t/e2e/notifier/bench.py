@@ -92,7 +92,7 @@ class Bench(Stack):
             "LOYALTY_SMTP_TLS": "off",
             "LOYALTY_MAIL_FROM": "loyalty@hotel.example",
             "LOYALTY_MAIL_TO": "owner@hotel.example",
-            "LOYALTY_POLL_MS": "100",
+            "LOYALTY_NOTIFIER_POLL_MS": "100",
             "LOYALTY_LOG_LEVEL": "debug",
             "ASAN_OPTIONS": f"log_path={self.var}/log/san:exitcode=99",
             "UBSAN_OPTIONS": f"log_path={self.var}/log/san:print_stacktrace=1:halt_on_error=1:exitcode=99",

@@ -61,7 +61,7 @@ def main(mails):
                 bench.clear()
                 bench.reservations_made(mails)
                 before, began = Sink.count, time.monotonic()
-                running = [bench.notifier(port, "--once", BATCH=batch, LOG_LEVEL="warn") for _ in range(notifiers)]
+                running = [bench.notifier(port, "--once", NOTIFIER_BATCH=batch, LOG_LEVEL="warn") for _ in range(notifiers)]
                 for n in running:
                     assert n.wait(300) == 0, n.log()
                 took = time.monotonic() - began

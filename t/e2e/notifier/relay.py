@@ -49,6 +49,10 @@ class Mail:
                 return line[len(label) + 1:].strip()
         raise AssertionError(f"no {label} in {self.text!r}")
 
+    def code(self, label):
+        """The code of the API that stands behind its words, in brackets."""
+        return self.field(label).rpartition("(")[2].rstrip(")")
+
 
 class Relay:
     """up() listens on a port of its own, the same at every up().

@@ -75,7 +75,7 @@ def test_E106_4xx_to_one_mail_delays_that_one_alone(bench, relay, stage):
     slow = bench.reservation(status="PENDING_APPROVAL")
     bench.change(slow, "RESERVED")
     others = [bench.reservation() for _ in range(3)]
-    n = bench.notifier(r, RETRY_MIN_S=3)
+    n = bench.notifier(r, NOTIFIER_RETRY_MIN_S=3)
     bench.sent(3)
     first, second = bench.outbox(slow)
     assert (first["status"], first["attempts"]) == ("PENDING", 1)
@@ -86,7 +86,7 @@ def test_E106_4xx_to_one_mail_delays_that_one_alone(bench, relay, stage):
     assert r.connections == 1
     bench.sent(5)
     mine = [m for m in r.arrived if m.field("Reservation") == slow]
-    assert [m.field("New status") for m in mine] == ["PENDING_APPROVAL", "RESERVED"]
+    assert [m.code("New status") for m in mine] == ["PENDING_APPROVAL", "RESERVED"]
     assert n.process.poll() is None
 
 
@@ -94,7 +94,7 @@ def test_E106_intervals_of_one_mail_grow(bench, relay):
     r = relay(data=lambda mail: "452 4.3.1 full")
     id_ = bench.reservation()
     bench.age(3600)
-    bench.notifier(r, RETRY_MIN_S=1, RETRY_MAX_S=100)
+    bench.notifier(r, NOTIFIER_RETRY_MIN_S=1, NOTIFIER_RETRY_MAX_S=100)
     waits = []
     for attempt in range(1, 5):
         until(lambda: bench.row(id_)["attempts"] == attempt, 20, 0.01, f"attempt {attempt}")
@@ -104,7 +104,7 @@ def test_E106_intervals_of_one_mail_grow(bench, relay):
 
 
 def test_E106_given_up_mail_lets_the_next_go(bench, relay):
-    r = relay(data=lambda mail: "451 4.3.0 no" if mail.field("New status") == "PENDING_APPROVAL" else None)
+    r = relay(data=lambda mail: "451 4.3.0 no" if mail.code("New status") == "PENDING_APPROVAL" else None)
     id_ = bench.reservation(status="PENDING_APPROVAL")
     bench.change(id_, "RESERVED")
     bench.age(400000, "due_at IS NOT NULL")
@@ -175,7 +175,7 @@ def test_E106_who_is_refused_for_now_is_tried_again_alone(bench, relay, pipelini
 
     r = relay(rcpt=rcpt, ehlo=ehlo)
     id_ = bench.reservation(status="PENDING_APPROVAL")
-    n = bench.notifier(r, MAIL_TO=THREE, RETRY_MIN_S=1)
+    n = bench.notifier(r, MAIL_TO=THREE, NOTIFIER_RETRY_MIN_S=1)
     until(lambda: bench.row(id_)["attempts"] == 1, 10)
     row = bench.row(id_)
     assert (row["status"], row["recipients"]) == ("PENDING", "+a@hotel.example -c@hotel.example")
@@ -183,11 +183,11 @@ def test_E106_who_is_refused_for_now_is_tried_again_alone(bench, relay, pipelini
                                  "RCPT <c@hotel.example>: 550 5.1.1 gone")
     bench.change(id_, "RESERVED")  # waits behind it, for everybody
     n.kill()  # whoever goes on knows who has it
-    bench.notifier(r, MAIL_TO=THREE, RETRY_MIN_S=1)
+    bench.notifier(r, MAIL_TO=THREE, NOTIFIER_RETRY_MIN_S=1)
     bench.sent(2, 20)
     first, second = bench.outbox(id_)
     assert (first["status"], first["attempts"], first["recipients"]) == ("SENT", 3, None)
-    mails = [[m for m in r.arrived if m.field("New status") == status] for status in ("PENDING_APPROVAL", "RESERVED")]
+    mails = [[m for m in r.arrived if m.code("New status") == status] for status in ("PENDING_APPROVAL", "RESERVED")]
     assert [m.recipients for m in mails[0]] == [["a@hotel.example"], ["b@hotel.example"]]
     assert mails[0][0].id == mails[0][1].id and mails[0][0].raw == mails[0][1].raw
     assert [m.recipients for m in mails[1]] == [["a@hotel.example", "b@hotel.example"]]
@@ -216,7 +216,7 @@ def test_E107_text_refused_for_those_who_were_accepted_is_retried_for_all(bench,
 
     r = relay(data=data, rcpt=lambda address: "550 no such user" if address.startswith("b@") else None)
     id_ = bench.reservation()
-    bench.notifier(r, MAIL_TO=THREE, RETRY_MIN_S=1)
+    bench.notifier(r, MAIL_TO=THREE, NOTIFIER_RETRY_MIN_S=1)
     bench.sent(1, 15)
     assert [m.recipients for m in r.offered] == [["a@hotel.example", "c@hotel.example"]] * 2
     assert sum(line.startswith("RCPT b@") for _, line in r.commands) == 1
@@ -226,7 +226,7 @@ def test_E107_text_refused_for_those_who_were_accepted_is_retried_for_all(bench,
 def test_recipient_taken_out_of_the_configuration_holds_nothing_up(bench, relay):
     r = relay(rcpt=lambda address: "451 4.2.1 not now" if address.startswith("b@") else None)
     id_ = bench.reservation()
-    n = bench.notifier(r, MAIL_TO="a@hotel.example,b@hotel.example", RETRY_MIN_S=1)
+    n = bench.notifier(r, MAIL_TO="a@hotel.example,b@hotel.example", NOTIFIER_RETRY_MIN_S=1)
     until(lambda: bench.row(id_)["attempts"] == 1, 10)
     n.kill()
     bench.notifier(r, MAIL_TO="a@hotel.example")
@@ -398,7 +398,7 @@ def test_E109_421_backs_off_and_loses_nothing(bench, relay):
     for _ in range(5):
         bench.reservation()
     began = time.monotonic()
-    n = bench.notifier(r, RETRY_MIN_S=2)
+    n = bench.notifier(r, NOTIFIER_RETRY_MIN_S=2)
     n.logged("421 4.3.2 shutting down")
     bench.sent(4, 10)
     assert time.monotonic() - began > 0.7  # a pause before the next connection
@@ -470,7 +470,7 @@ def test_E111_connection_dies_after_the_final_dot(bench, relay):
 
     r = relay(data=dies)
     first, second = bench.reservation(), bench.reservation()
-    n = bench.notifier(r, RETRY_MIN_S=1)
+    n = bench.notifier(r, NOTIFIER_RETRY_MIN_S=1)
     bench.sent(2)
     assert len(r.offered) == 3
     again = [m for m in r.offered if m.field("Reservation") == first]
@@ -485,7 +485,7 @@ def test_E111_mail_that_kills_the_connection_starves_no_other(bench, relay):
     poison = bench.reservation()
     r = relay(data=lambda mail: Drop if mail.field("Reservation") == poison else None)
     others = [bench.reservation() for _ in range(5)]
-    bench.notifier(r, RETRY_MIN_S=1)
+    bench.notifier(r, NOTIFIER_RETRY_MIN_S=1)
     bench.sent(5, 10)
     assert sorted(m.field("Reservation") for m in r.arrived) == sorted(others)
     assert bench.row(poison)["status"] == "PENDING"
@@ -512,8 +512,8 @@ def killed_between_250_and_mark(bench, r, **settings):
 
 def test_E112_killed_between_250_and_mark_sends_the_same_mail_again(bench, relay):
     r = relay()
-    id_ = killed_between_250_and_mark(bench, r, LEASE_S=2)
-    n = bench.notifier(r, LEASE_S=2)
+    id_ = killed_between_250_and_mark(bench, r, NOTIFIER_LEASE_S=2)
+    n = bench.notifier(r, NOTIFIER_LEASE_S=2)
     bench.sent(1, 10)
     assert [m.id for m in r.arrived] == [f"<reservation.{id_}@hotel.example>"] * 2
     assert r.arrived[0].raw == r.arrived[1].raw
@@ -523,9 +523,9 @@ def test_E112_killed_between_250_and_mark_sends_the_same_mail_again(bench, relay
 def test_E112_owner_file_takes_up_at_once_what_a_killed_one_had(bench, relay):
     r = relay()
     file = bench.var / "run" / f"owner-{time.monotonic_ns()}"
-    id_ = killed_between_250_and_mark(bench, r, OWNER_FILE=file)
+    id_ = killed_between_250_and_mark(bench, r, NOTIFIER_OWNER_FILE=file)
     began = time.monotonic()
-    bench.notifier(r, OWNER_FILE=file)
+    bench.notifier(r, NOTIFIER_OWNER_FILE=file)
     bench.sent(1, 5)
     assert time.monotonic() - began < 4
     assert [m.id for m in r.arrived] == [f"<reservation.{id_}@hotel.example>"] * 2

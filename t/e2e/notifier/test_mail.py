@@ -24,15 +24,15 @@ def test_mail_names_what_happened(bench, relay):
     assert mail.sender == "loyalty@hotel.example"
     assert mail.recipients == ["owner@hotel.example"]
     assert mail.subject == "Economy Single Room for Jane Doe"
-    assert mail.text.startswith("RESERVED: A guest has reserved a room.\n\n")
+    assert mail.text.startswith("A guest has reserved a room.\n\n")
     said = {label: mail.field(label) for label in (
-        "Room", "Available now", "Price now", "User", "Balance now", "Old status", "New status", "Points", "Reservation", "User id",
-        "Room id", "Time", "Actor", "Request id")}
+        "Room", "Available now", "Price now", "Guest", "Balance now", "Old status", "New status", "Points", "Reservation", "Guest ID",
+        "Room ID", "Time", "By", "Request ID")}
     assert said == {
-        "Room": "Economy Single Room", "Available now": "10 of 10", "Price now": "260 points", "User": "Jane Doe",
-        "Balance now": "1240 points", "Old status": "none", "New status": "RESERVED", "Points": "250", "Reservation": id_,
-        "User id": user.id, "Room id": room.id, "Time": row["created_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "Actor": "Anna at the desk", "Request id": "req-77"}
+        "Room": "Economy Single Room", "Available now": "10 of 10", "Price now": "260 points", "Guest": "Jane Doe",
+        "Balance now": "1240 points", "Old status": "none", "New status": "Reserved (RESERVED)", "Points": "250 points", "Reservation": id_,
+        "Guest ID": user.id, "Room ID": room.id, "Time": row["created_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "By": "Anna at the desk", "Request ID": "req-77"}
 
 
 def test_room_mail_names_the_change(bench, relay):
@@ -69,17 +69,17 @@ def test_E100_mail_names_things_as_at_the_event_and_says_what_is_available_now(b
     """Of each event the names, statuses, points, actor, time and request of its own, whatever came later."""
     room, user = bench.quiet_room(name="Old name", total=4, price=7), bench.user(500, name="Old guest")
     id_ = bench.reservation(room, user, status="PENDING_APPROVAL", points=250)
-    bench.sql("UPDATE loyalty.room SET name = 'New name', available_amount = 1, required_points = 9 WHERE id = UNHEX(REPLACE(%s, '-', ''))",
+    bench.sql("UPDATE loyalty.room SET name = 'New name', name_folded = 'new name', available_amount = 1, required_points = 9 WHERE id = UNHEX(REPLACE(%s, '-', ''))",
               (room.id,))
-    bench.sql("UPDATE loyalty.user SET name = 'New guest', bonus_points = 12 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
+    bench.sql("UPDATE loyalty.user SET name = 'New guest', name_folded = 'new guest', bonus_points = 12 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (user.id,))
     bench.sql("UPDATE loyalty.reservation SET points = 90 WHERE id = UNHEX(REPLACE(%s, '-', ''))", (id_,))
     bench.change(id_, "REJECTED", "full")
     first, second = arrive(bench, relay(), 2)
-    assert (first.subject, second.subject) == ("Old name for Old guest", "Re: New name for New guest")
-    assert [[m.field(label) for label in ("Room", "User", "Old status", "New status", "Points", "Actor", "Request id")]
+    assert (first.subject, second.subject) == ("Old name for Old guest",) * 2, "or mail programs begin a new thread"
+    assert [[m.code(label) for label in ("Room", "Guest", "Old status", "New status", "Points", "By", "Request ID")]
             for m in (first, second)] == [
-        ["Old name", "Old guest", "none", "PENDING_APPROVAL", "250", "public", "r-" + id_[:8]],
-        ["New name", "New guest", "PENDING_APPROVAL", "REJECTED", "90", "staff", "s-1"]]
+        ["Old name", "Old guest", "none", "PENDING_APPROVAL", "250 points", "public", "r-" + id_[:8]],
+        ["New name", "New guest", "PENDING_APPROVAL", "REJECTED", "90 points", "staff", "s-1"]]
     assert second.field("Reason") == "full" and "Reason:" not in first.text
     assert first.field("Time") < second.field("Time")
     for m in (first, second):
@@ -95,7 +95,7 @@ def test_E115_mail_that_cannot_be_built_is_dead_at_once(bench, relay):
     assert mail.field("Reservation") == whole
     row = bench.row(broken)
     assert (row["status"], row["attempts"]) == ("DEAD", 1)
-    assert "can't be made into a mail: subject is missing" in row["last_error"]
+    assert "can't be made into a mail: actor, request_id or created_at is missing" in row["last_error"]
     assert bench.row(whole)["status"] == "SENT"
     assert len(r.offered) == 1
 
@@ -105,7 +105,7 @@ def test_E115_a_dead_mail_lets_the_next_of_its_reservation_go(bench, relay):
     bench.change(id_, "CANCELLED")
     bench.forget(id_, "from_status IS NULL")
     mail, = arrive(bench, relay())
-    assert mail.field("New status") == "CANCELLED"
+    assert mail.code("New status") == "CANCELLED"
     assert [r["status"] for r in bench.outbox(id_)] == ["DEAD", "SENT"]
 
 
@@ -125,7 +125,7 @@ def test_E116_line_ends_in_names_are_harmless(bench, relay):
     assert mail.subject.startswith("x  Bcc: thief@example.net")
     assert other.field("Reservation") == after
     assert mail.connection == other.connection
-    assert "X-Actor" not in names and mail.field("Actor") == "a  X-Actor: b"
+    assert "X-Actor" not in names and mail.field("By") == "a  X-Actor: b"
 
 
 def words_of(raw):
@@ -171,8 +171,8 @@ def test_E118_other_body_is_8bit_where_the_server_takes_it(bench, relay):
     mail, = arrive(bench, relay())
     assert mail.message["Content-Transfer-Encoding"] == "8bit"
     assert "BODY=8BITMIME" in mail.options
-    assert mail.field("User") == name
-    assert f"User:          {name}\r\n".encode() in mail.raw
+    assert mail.field("Guest") == name
+    assert f"Guest:         {name}\r\n".encode() in mail.raw
 
 
 def test_E118_other_body_is_quoted_printable_elsewhere(bench, relay):
@@ -186,7 +186,7 @@ def test_E118_other_body_is_quoted_printable_elsewhere(bench, relay):
         body = mail.raw.split(b"\r\n\r\n", 1)[1]
         assert max(map(len, body.split(b"\r\n"))) <= 76
         # dots at the start of a line came through the wire whole
-        assert f"User:          {name}\n" in mail.text
+        assert f"Guest:         {name}\n" in mail.text
 
 
 def test_E118_no_line_is_longer_than_998(bench, relay):
@@ -217,9 +217,9 @@ def test_E119_headers_and_thread(bench, relay):
         assert m["X-Auto-Response-Suppress"] == "All"
         for name in ("Date", "From", "To", "Subject", "Message-ID", "MIME-Version", "Auto-Submitted"):
             assert len(m.get_all(name)) == 1, name
-    # Gmail and Outlook begin a new thread where the subject differs by more than Re:
-    assert [m.subject for m in mails] == [mails[0].subject, *["Re: " + mails[0].subject] * 2]
-    assert [m.text.partition(":")[0] for m in mails] == ["PENDING_APPROVAL", "RESERVED", "RELEASED"]
+    # Gmail and Outlook begin a new thread where the subject differs
+    assert {m.subject for m in mails} == {mails[0].subject}
+    assert [m.code("New status") for m in mails] == ["PENDING_APPROVAL", "RESERVED", "RELEASED"]
     assert mails[0].message["References"] is None
     assert [m.message["References"] for m in mails[1:]] == [first, first]
     assert re.fullmatch(rf"<outbox\.{rows[1]['id']}\.\d{{16}}@mail\.hotel\.example>", mails[1].id)
@@ -239,6 +239,6 @@ def test_E123_changes_while_smtp_was_down_all_arrive_in_order(bench, relay):
     bench.sent(9, 20)
     for id_ in ids:
         mine = [m for m in r.arrived if m.field("Reservation") == id_]
-        assert [m.field("New status") for m in mine] == ["PENDING_APPROVAL", "RESERVED", "CANCELLED"]
+        assert [m.code("New status") for m in mine] == ["PENDING_APPROVAL", "RESERVED", "CANCELLED"]
         assert [m.field("Time") for m in mine] == [t.strftime("%Y-%m-%dT%H:%M:%S.%fZ") for t in times[id_]]
     until(lambda: len(r.arrived) == 9, 1)

@@ -17,7 +17,7 @@ from stack import TOP, until
 
 def test_mail_goes_out_within_two_seconds_at_the_default_interval(bench, relay):
     r = relay()
-    n = bench.notifier(r, POLL_MS=None)
+    n = bench.notifier(r, NOTIFIER_POLL_MS=None)
     n.logged("started")
     for _ in range(3):
         time.sleep(0.4)
@@ -30,7 +30,7 @@ def test_mail_goes_out_within_two_seconds_at_the_default_interval(bench, relay):
 def test_E113_two_notifiers_send_each_mail_once(bench, relay):
     r = relay()
     bench.reservations_made(300)
-    both = [bench.notifier(r, BATCH=7) for _ in range(2)]
+    both = [bench.notifier(r, NOTIFIER_BATCH=7) for _ in range(2)]
     bench.sent(300, 30)
     counts = collections.Counter(r.ids())
     assert len(counts) == 300 and set(counts.values()) == {1}
@@ -59,10 +59,10 @@ def test_E113_mails_of_one_reservation_stay_in_order_with_two_notifiers(bench, r
         for id_ in ids:
             bench.change(id_, status)
     for _ in range(2):
-        bench.notifier(r, BATCH=3)
+        bench.notifier(r, NOTIFIER_BATCH=3)
     bench.sent(30, 20)
     for id_ in ids:
-        mine = [m.field("New status") for m in r.arrived if m.field("Reservation") == id_]
+        mine = [m.code("New status") for m in r.arrived if m.field("Reservation") == id_]
         assert mine == ["PENDING_APPROVAL", "RESERVED", "RELEASED"], mine
 
 
@@ -79,9 +79,9 @@ def test_E114_stopped_past_its_lease_it_does_not_send(bench, relay):
     state = {"done": False}
     r = relay(rcpt=freeze)
     ids = [bench.reservation() for _ in range(2)]
-    first.append(bench.notifier(r, LEASE_S=2))
+    first.append(bench.notifier(r, NOTIFIER_LEASE_S=2))
     until(first[0].stopped, 10)
-    second = bench.notifier(r, LEASE_S=2)
+    second = bench.notifier(r, NOTIFIER_LEASE_S=2)
     bench.sent(2, 15)
     first[0].signal(signal.SIGCONT)
     first[0].logged("lease expired before its turn")
@@ -106,7 +106,7 @@ def test_E114_stopped_past_its_lease_it_gives_back_what_nobody_took(bench, relay
     r = relay(rcpt=freeze)
     for _ in range(3):
         bench.reservation()
-    first.append(bench.notifier(r, LEASE_S=1))
+    first.append(bench.notifier(r, NOTIFIER_LEASE_S=1))
     until(first[0].stopped, 10)
     time.sleep(1.3)
     first[0].signal(signal.SIGCONT)
@@ -122,9 +122,9 @@ def test_lease_is_renewed_as_each_mail_starts(bench, relay):
     r = relay(data=slow)
     for _ in range(2):
         bench.reservation()
-    first = bench.notifier(r, LEASE_S=2)
+    first = bench.notifier(r, NOTIFIER_LEASE_S=2)
     until(lambda: r.offered, 10)
-    bench.notifier(r, LEASE_S=2)
+    bench.notifier(r, NOTIFIER_LEASE_S=2)
     bench.sent(2, 15)
     assert len(r.offered) == 2
     first.logged(": SENT", count=2)
@@ -183,7 +183,7 @@ def test_sigterm_leaves_within_ten_seconds_whatever_hangs(bench, relay):
 
 
 def test_sigterm_leaves_at_once_when_idle(bench, relay):
-    n = bench.notifier(relay(), POLL_MS=3600000)
+    n = bench.notifier(relay(), NOTIFIER_POLL_MS=3600000)
     n.logged("started")
     time.sleep(0.3)
     status, took = n.term()
@@ -207,7 +207,7 @@ def test_once_drains_all_that_is_due(bench, relay):
     bench.reservations_made(35)
     id_ = bench.reservation(status="PENDING_APPROVAL")
     bench.change(id_, "RESERVED")
-    n = bench.notifier(r, "--once", BATCH=10)
+    n = bench.notifier(r, "--once", NOTIFIER_BATCH=10)
     assert n.wait() == 0
     assert bench.statuses() == {"SENT": 37} and len(r.arrived) == 37
 
@@ -221,7 +221,7 @@ def test_once_with_an_empty_outbox_asks_no_relay(bench, relay):
 def test_batch_goes_over_one_connection(bench, relay):
     r = relay()
     bench.reservations_made(100)
-    n = bench.notifier(r, "--once", BATCH=100)
+    n = bench.notifier(r, "--once", NOTIFIER_BATCH=100)
     assert n.wait() == 0
     assert r.connections == 1 and len(r.arrived) == 100
 
@@ -266,8 +266,8 @@ def test_h_prints_every_setting(bench):
     status, out = run(bench, "-h", MAIL_FROM=None, NONSENSE=1)
     assert status == 0
     for name in ("SMTP_HOST", "SMTP_TLS", "SMTP_HELO", "SMTP_CA", "SMTP_USER", "SMTP_PASSWORD", "MAIL_FROM", "MAIL_TO", "MAIL_DOMAIN",
-                 "POLL_MS", "BATCH", "LEASE_S", "OWNER_FILE", "RETRY_MIN_S", "RETRY_MAX_S", "GIVE_UP_S", "DB_HOSTS", "DB_USER",
-                 "DB_PASSWORD", "DB_NAME", "DB_TLS_CA", "LOG_LEVEL"):
+                 *(f"NOTIFIER_{name}" for name in ("POLL_MS", "BATCH", "LEASE_S", "OWNER_FILE", "RETRY_MIN_S", "RETRY_MAX_S", "GIVE_UP_S")),
+                 "DB_HOSTS", "DB_USER", "DB_PASSWORD", "DB_NAME", "DB_TLS_CA", "LOG_LEVEL"):
         assert f"LOYALTY_{name}" in out, name
     assert "388800" in out and "14400" in out
 
@@ -294,16 +294,18 @@ def test_h_prints_every_setting(bench):
     (dict(SMTP_TLS="maybe"), "LOYALTY_SMTP_TLS"),
     (dict(SMTP_TLS="starttls", SMTP_CA="/nonexistent/ca"), "/nonexistent/ca"),
     (dict(SMTP_TLS="starttls", SMTP_USER="u"), "one is missing"),
-    (dict(BATCH="0"), "LOYALTY_BATCH"),
-    (dict(BATCH="1001"), "LOYALTY_BATCH"),
-    (dict(POLL_MS="99"), "LOYALTY_POLL_MS"),
-    (dict(RETRY_MIN_S="10", RETRY_MAX_S="9"), "LOYALTY_RETRY_MIN_S is more"),
+    (dict(NOTIFIER_BATCH="0"), "LOYALTY_NOTIFIER_BATCH"),
+    (dict(NOTIFIER_BATCH="1001"), "LOYALTY_NOTIFIER_BATCH"),
+    (dict(NOTIFIER_POLL_MS="99"), "LOYALTY_NOTIFIER_POLL_MS"),
+    (dict(NOTIFIER_RETRY_MIN_S="10", NOTIFIER_RETRY_MAX_S="9"), "LOYALTY_NOTIFIER_RETRY_MIN_S is more"),
     (dict(SMPT_HOST="x"), "LOYALTY_SMPT_HOST"),
-    (dict(OWNER_FILE="/nonexistent/owner"), "/nonexistent/owner"),
+    (dict(BATCH="7"), "LOYALTY_BATCH: no such setting"),
+    (dict(NOTIFIER_BATHC="7"), "LOYALTY_NOTIFIER_BATHC: no such setting"),
+    (dict(NOTIFIER_OWNER_FILE="/nonexistent/owner"), "/nonexistent/owner"),
 ], ids=lambda v: "-".join(v) if isinstance(v, dict) else "")
 def test_bad_configuration_stops_the_start(bench, settings, says):
     status, out = run(bench, **settings)
-    assert status == (1 if "OWNER_FILE" in settings else 2) and says in out, out
+    assert status == (1 if "NOTIFIER_OWNER_FILE" in settings else 2) and says in out, out
 
 
 def test_unknown_argument_is_refused(bench):
@@ -314,11 +316,11 @@ def test_unknown_argument_is_refused(bench):
 def test_owner_file_in_use_is_left_alone(bench, relay):
     r = relay()
     file = bench.var / "run" / f"owner-{time.monotonic_ns()}"
-    first = bench.notifier(r, OWNER_FILE=file)
+    first = bench.notifier(r, NOTIFIER_OWNER_FILE=file)
     first.logged("started")
     owner = file.read_text()
-    second = bench.notifier(r, OWNER_FILE=file)
-    second.logged("another notifier uses LOYALTY_OWNER_FILE")
+    second = bench.notifier(r, NOTIFIER_OWNER_FILE=file)
+    second.logged("another notifier uses LOYALTY_NOTIFIER_OWNER_FILE")
     assert file.read_text() == owner and uuid.UUID(owner.strip())
     bench.reservations_made(20)
     bench.sent(20)

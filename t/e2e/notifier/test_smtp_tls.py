@@ -192,7 +192,7 @@ def test_tls_works_over_and_over_in_one_process(bench, relay, certificates):
     makes it wait for the answer to what it hasn't sent, for five minutes, one time in ten."""
     r = relay(tls=certificates.context("right"))
     bench.reservations_made(60)
-    n = bench.notifier(r, BATCH=2, **tls_settings(certificates, r))
+    n = bench.notifier(r, NOTIFIER_BATCH=2, **tls_settings(certificates, r))
     bench.sent(60, 60)
     assert r.connections >= 30 and len(set(r.ids())) == 60
     assert r.tls_versions == {"TLSv1.2"}
@@ -214,7 +214,7 @@ def test_tls_from_the_first_byte(bench, relay, certificates, tmp_path, version):
     r = relay(implicit=context, user="loyalty", password="pass wörd")
     bench.reservations_made(20)
     bench.reservation(bench.quiet_room(name="😀" * 200), bench.user(500, name="語" * 200))
-    n = bench.notifier(r, BATCH=2, **implicit(certificates, r, SMTP_USER="loyalty", SMTP_PASSWORD_FILE=secret))
+    n = bench.notifier(r, NOTIFIER_BATCH=2, **implicit(certificates, r, SMTP_USER="loyalty", SMTP_PASSWORD_FILE=secret))
     bench.sent(21, 60)
     assert r.connections >= 10 and len(r.ids()) == len(set(r.ids())) == 21
     assert r.tls_versions == {version.replace("_", ".")} and set(names) == {"localhost"}
@@ -255,7 +255,7 @@ def test_connection_under_tls_that_dies_is_tried_again(bench, relay, certificate
     r.raw = cut
     r.up()
     id_ = bench.reservation()
-    n = bench.notifier(r, RETRY_MIN_S=1, **implicit(certificates, r))
+    n = bench.notifier(r, NOTIFIER_RETRY_MIN_S=1, **implicit(certificates, r))
     n.logged("mail server unavailable")
     r.down()
     r.raw = None

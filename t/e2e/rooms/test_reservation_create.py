@@ -284,7 +284,7 @@ def test_room_counts_as_it_is_once_the_account_is_ours(stack, api):
     with stack.held("user", user):
         t.start()
         time.sleep(0.4)
-        stack.sql("UPDATE loyalty.room SET required_points = 10, name = 'Anders ' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+        stack.sql("UPDATE loyalty.room SET required_points = 10, name = 'Anders ', name_folded = 'anders ' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
     t.join()
     assert (answers[0].json["status"], answers[0].json["points"], answers[0].json["room"]["name"]) == ("RESERVED", 10, "Anders ")
 
@@ -307,7 +307,7 @@ def test_name_that_changes_while_the_request_waits_is_answered(stack, api, name)
         t.start()
         time.sleep(0.4)
         with connection.cursor() as c:
-            c.execute("UPDATE loyalty.room SET name = %s WHERE id = UNHEX(REPLACE(%s, '-', ''))", (name.format(room.name), room.id))
+            c.execute("UPDATE loyalty.room SET name = %s, name_folded = loyalty.fold(name) WHERE id = UNHEX(REPLACE(%s, '-', ''))", (name.format(room.name), room.id))
         connection.commit()
     t.join()
     assert answers[0].json["room"]["name"] == name.format(room.name) and stack.balance(user) == 90

@@ -43,7 +43,7 @@ def test_E063_id_of_a_room_or_user_is_404(stack, api):
 def test_get_shows_todays_room_and_the_price_of_the_request(stack, api):
     room, user = stack.room(total=5, price=30), stack.user(points=100)
     made = stack.reserve(room, user).json
-    stack.sql("UPDATE loyalty.room SET required_points = 77, name = 'Renamed' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
+    stack.sql("UPDATE loyalty.room SET required_points = 77, name = 'Renamed', name_folded = 'renamed' WHERE id = UNHEX(REPLACE(%s, '-', ''))", (room.id,))
     r = api.get(f"/v1/reservations/{made['id']}").json
     assert (r["points"], r["room"]["required_points"], r["room"]["name"]) == (30, 77, "Renamed")
 
