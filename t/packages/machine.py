@@ -1,0 +1,80 @@
+"""A Debian in a container, booted by its own systemd."""
+
+import os
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+NAME = "loyalty.example"  # of the API, on this machine itself
+
+# Where the engine has cgroup version 1, the machine gets a place in the hierarchy of version 2, which every kernel has beside it:
+# systemd takes nothing else.  It has no controllers there, so no limit acts.
+BOOT_V1 = """set -e
+mount --make-rshared / # credentials are mounted in another namespace and come back by that
+mkdir -p /run/cgroup && mount -t cgroup2 none /run/cgroup && mkdir -p "/run/cgroup/$NAME" && echo 1 >"/run/cgroup/$NAME/cgroup.procs"
+exec unshare -C sh -ec 'umount -l /run/cgroup; umount -R -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec /sbin/init'
+"""
+
+
+def docker(*args, check=True, **how):
+    done = subprocess.run(["docker", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **how)
+    assert not check or done.returncode == 0, f"docker {' '.join(args)}: {done.stdout}"
+    return done.stdout
+
+
+def until(what, seconds, why):
+    end = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        assert time.monotonic() < end, why() if callable(why) else why
+        time.sleep(0.2)
+
+
+class Machine:
+    def __init__(self, image, packages):
+        self.name = f"loyalty-packages-{uuid.uuid4().hex[:12]}"
+        boot = ["/sbin/init"]
+        namespace = "private"
+        if docker("info", "--format", "{{.CgroupVersion}}").strip() == "1":
+            boot, namespace = ["sh", "-c", BOOT_V1], "host"
+        docker("run", "--detach", "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
+               f"--cgroupns={namespace}", "--name", self.name, "--hostname", "hotel", "--add-host", f"{NAME}:127.0.0.1", "--env", "container=docker",
+               "--env", f"NAME={self.name}", "--tmpfs", "/run:exec", "--tmpfs", "/tmp:exec", "--stop-signal", "SIGRTMIN+3",
+               "--volume", f"{packages}:/packages:ro", "--volume", f"{TOP}/t:/t:ro", image, *boot)
+        try:
+            self.booted()
+        except BaseException:
+            self.close()
+            raise
+
+    def booted(self):
+        until(lambda: self.run("systemctl is-system-running")[1].strip() in ("running", "degraded"), 180,
+              lambda: "not booted: " + docker("logs", self.name, check=False) + self.run("systemctl list-jobs")[1])
+
+    def reboot(self):
+        docker("restart", "--time", "60", self.name)
+        self.booted()
+
+    def run(self, command, stdin=None):
+        """(exit status, output) of a command of bash."""
+        done = subprocess.run(["docker", "exec", "-i", self.name, "bash", "-c", command], input=stdin, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=900)
+        return done.returncode, done.stdout
+
+    def sh(self, command, stdin=None):
+        status, out = self.run(command, stdin)
+        assert status == 0, f"{command}: {status}\n{out}"
+        return out
+
+    def close(self):
+        if os.environ.get("LOYALTY_KEEP"):
+            print(f"docker exec -it {self.name} bash")
+            return
+        docker("rm", "--force", self.name, check=False)
+        # A cgroup stays where its processes are gone.
+        subprocess.run(["find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", self.name, "-exec", "find", "{}", "-depth", "-type", "d",
+                        "-exec", "rmdir", "{}", ";", ";", "-prune"], stderr=subprocess.DEVNULL)
