@@ -1,0 +1,48 @@
+#ifndef LOYALTY_DB_HOSTS_H
+#define LOYALTY_DB_HOSTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * LOYALTY_DB_HOSTS, and what a server says of itself: of several, the one is used that a
+ * majority has for its writer.
+ */
+
+/* Are there several? */
+bool db_hosts_several(const char *list);
+
+/* Copy host number n of the list (modulo its length) to out; the length of the list. */
+unsigned db_hosts_nth(const char *list, unsigned n, char *out, size_t size);
+
+/* Is this host, as the list has it, on this machine? */
+bool db_host_is_here(const char *host);
+
+/* What was read of a server.  Begins zeroed. */
+struct db_server {
+	bool read_only;
+	bool in_galera, ready, primary; /* wsrep_provider, wsrep_ready, wsrep_cluster_status */
+	bool in_group;			/* Group Replication is set up */
+	char id[64], group_primary[64]; /* server_uuid, group_replication_primary_member */
+};
+
+/* Statements whose rows, a name and a value each, tell that; no right is needed for them. */
+#define DB_SERVER_VARIABLES                                                                        \
+	"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', "           \
+	"'wsrep_provider', 'group_replication_group_name', 'server_uuid')"
+#define DB_SERVER_STATUS                                                                           \
+	"SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', "       \
+	"'group_replication_primary_member')"
+
+/* Take in one row. */
+void db_server_note(struct db_server *s, const char *name, const char *value);
+
+/*
+ * May it be written to, so that a majority keeps it?  NULL, or why not, for the log.  A member of
+ * a Galera cluster: where it is ready, in the primary component, and not read-only.  Of a group
+ * (MySQL Group Replication, single primary): where it is the primary; a server that is set up for
+ * one and is in none, as after a crash, is not.  Any other: where it is not read-only.
+ */
+const char *db_server_is_no_writer(const struct db_server *s);
+
+#endif
