@@ -259,6 +259,7 @@ def test_a_full_disk_and_a_kill_leave_the_old_backup(logged, tmp_path):
     assert done.stdout.splitlines()[1] == ".lock" and len(done.stdout.splitlines()[2:]) > 1, done.stdout
 
     first = logged.tool("loyalty-backup", "--to", tmp_path / "kept")[0]
+    time.sleep(1)  # their names are of seconds
     process = subprocess.Popen([str(TOP / "mysql" / "loyalty-backup"), "--to", str(tmp_path / "kept"), "--keep", "1"], env=logged.environment(), start_new_session=True)
     until(lambda: list((tmp_path / "kept").glob(".loyalty-*/loyalty-*")), 20, 0.001)
     os.killpg(process.pid, signal.SIGKILL)
