@@ -165,16 +165,22 @@ def test_a_certificate_of_somebody_else_is_never_renewed(folder, subject):
     assert run(folder) == "" and content(folder) == before
 
 
-def test_the_certificate_of_the_database_is_renewed_and_the_old_one_still_accepted(folder, tmp_path):
+@pytest.mark.parametrize("names, days", [("DNS:mysql,DNS:mysql-2,DNS:mysql-3,DNS:localhost,IP:127.0.0.1", 9), ("DNS:mysql,DNS:localhost,IP:127.0.0.1", 900)])
+def test_the_certificate_of_the_database_is_renewed_and_the_old_one_still_accepted(folder, tmp_path, names, days):
+    """Near its end, or because it is of a version that knew of no other nodes."""
+    (tmp_path / "names").write_text(f"subjectAltName = {names}\n")
     old_ca, old = tmp_path / "old-ca.crt", tmp_path / "old.crt"
     ca_key = tmp_path / "ca.key"
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", ca_key, "-out", folder / "db-ca.crt", "-days", "9",
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", ca_key, "-out", folder / "db-ca.crt", "-days", days,
             "-subj", "/CN=Loyalty database authority")
     openssl("req", "-new", "-key", folder / "db.key", "-subj", "/CN=mysql", "-out", tmp_path / "csr")
-    openssl("x509", "-req", "-in", tmp_path / "csr", "-CA", folder / "db-ca.crt", "-CAkey", ca_key, "-CAcreateserial", "-days", "9", "-out", folder / "db.crt")
+    openssl("x509", "-req", "-in", tmp_path / "csr", "-CA", folder / "db-ca.crt", "-CAkey", ca_key, "-CAcreateserial", "-days", days,
+            "-extfile", tmp_path / "names", "-out", folder / "db.crt")
     old_ca.write_bytes((folder / "db-ca.crt").read_bytes())
     old.write_bytes((folder / "db.crt").read_bytes())
     assert set(run(folder, "db").split()) == {f"{folder}/{n}" for n in ("db-ca.crt", "db.crt", "db.key")}
     assert not ends(folder / "db.crt", 3000)
+    assert "DNS:mysql-2, DNS:mysql-3" in openssl("x509", "-in", folder / "db.crt", "-noout", "-ext", "subjectAltName")
+    openssl("verify", "-purpose", "sslclient", "-CAfile", folder / "db-ca.crt", folder / "db.crt")
     for cert in (old, folder / "db.crt"):
         openssl("verify", "-CAfile", folder / "db-ca.crt", cert)
