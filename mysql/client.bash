@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # client.bash - sourced by migrate, prune, backup, restore and loyalty-erasures
 #
-# about: what they print about themselves.  db_client: `client`, in `where` how the account $1 reaches the database, and in `args`
-# that with how answers are to look.
+# about: what they print about themselves.  db_client: `client`, in `where` how the account $1 reaches the database, with the
+# password in the file $2, if any, and in `args` that with how answers are to look.
 #
-# Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT, or else the first server of LOYALTY_DB_HOSTS, as the programs
-# have it, with LOYALTY_DB_TLS_CA: set, the connection is
-# encrypted and the server's certificate and name verified, which each of the two clients wants told in its own way.
-# Without it, LOYALTY_DB_TLS=off allows plain text to another machine.
+# Reads LOYALTY_DB_SOCKET, or LOYALTY_DB_HOST and LOYALTY_DB_PORT, or else LOYALTY_DB_HOSTS, as the programs have it: of several
+# servers the one that they write to.  With LOYALTY_DB_TLS_CA the connection is encrypted and the server's certificate and name
+# verified, which each of the two clients wants told in its own way.  Without it, LOYALTY_DB_TLS=off allows plain text to another
+# machine.
 
 # Answer -h, --help and -V, in $1, and end; `here` is its folder.  A script's help is the comment on top of it.  The version stands beside this folder, or in it.
 about() {
@@ -48,41 +48,75 @@ db_password() {
 	echo "${line//$'\r'/}"
 }
 
+# Set `where` to how account $1 reaches server $2: an absolute path is a socket, else HOST[:PORT].
+db_reach() {
+	where=(--no-defaults --user="$1" --default-character-set=utf8mb4)
+	case $2 in
+	'') return ;;
+	/*)
+		where+=(--socket="$2")
+		return
+		;;
+	esac
+	local host=${2%:*} port=3306
+	[[ $2 != *:* ]] || port=${2##*:}
+	where+=(--host="$host" --port="$port" --protocol=tcp)
+	if [ -n "${LOYALTY_DB_TLS_CA-}" ]; then
+		where+=(--ssl-ca="$LOYALTY_DB_TLS_CA")
+		case $("$client" --version) in
+		*MariaDB*) where+=(--ssl-verify-server-cert) ;;
+		*) where+=(--ssl-mode=VERIFY_IDENTITY) ;;
+		esac
+	elif [ "${LOYALTY_DB_TLS-required}" != off ]; then
+		case $host in
+		localhost | 127.*) ;;
+		*)
+			echo "${0##*/}: $host would be reached in plain text. Set LOYALTY_DB_TLS_CA, or LOYALTY_DB_TLS=off to allow that" >&2
+			exit 1
+			;;
+		esac
+	fi
+}
+
+# Does server $2 answer account $1, and take writes?  A node of a cluster without a majority answers no SELECT.
+db_takes_writes() {
+	local read_only
+	db_reach "$1" "$2"
+	read_only=$("$client" "${where[@]}" --connect-timeout=2 --batch --skip-column-names 2>/dev/null \
+		<<<"SELECT @@GLOBAL.read_only + COUNT(*) * 0 FROM information_schema.schemata;") && [ "$read_only" = 0 ]
+}
+
+# Print which of the servers $2... the programs write to: the one that procs/writer_take.sql names, or else the first that takes writes.
+db_writer() {
+	local account=$1 host named
+	shift
+	for host; do
+		db_takes_writes "$account" "$host" || continue
+		named=$("$client" "${where[@]}" --batch --skip-column-names 2>/dev/null <<<"CALL loyalty.writer_take('', '');" | cut -f 1) || named=
+		[[ -n $named && " $* " = *" $named "* ]] && db_takes_writes "$account" "$named" || named=$host
+		echo "$named"
+		return
+	done
+	echo "${0##*/}: none of these database servers takes writes now: $*" >&2
+	return 1
+}
+
 db_client() {
 	# Which server it is, only the settings above tell: not the client's own variables, nor MySQL's ~/.mylogin.cnf.
 	unset MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_PWD MARIADB_HOST MARIADB_TCP_PORT MARIADB_UNIX_PORT
 	export MYSQL_TEST_LOGIN_FILE=/nonexistent
 	client=$(command -v mariadb || command -v mysql) || { echo "${0##*/}: neither the client mariadb nor mysql is here" >&2; exit 1; }
-	if [ -z "${LOYALTY_DB_SOCKET-}${LOYALTY_DB_HOST-}" ]; then
-		case ${LOYALTY_DB_HOSTS-} in
-		/*) LOYALTY_DB_SOCKET=${LOYALTY_DB_HOSTS%%,*} ;;
-		?*)
-			LOYALTY_DB_HOST=${LOYALTY_DB_HOSTS%%,*}
-			[[ $LOYALTY_DB_HOST != *:* ]] || LOYALTY_DB_PORT=${LOYALTY_DB_HOST##*:} LOYALTY_DB_HOST=${LOYALTY_DB_HOST%:*}
-			;;
-		esac
+	if [ -n "${2-}" ]; then
+		MYSQL_PWD=$(db_password "$2") || exit 1
+		export MYSQL_PWD
 	fi
-	where=(--no-defaults --user="$1" --default-character-set=utf8mb4)
-	if [ -n "${LOYALTY_DB_SOCKET-}" ]; then
-		where+=(--socket="$LOYALTY_DB_SOCKET")
-	elif [ -n "${LOYALTY_DB_HOST-}" ]; then
-		where+=(--host="$LOYALTY_DB_HOST" --port="${LOYALTY_DB_PORT:-3306}" --protocol=tcp)
-		if [ -n "${LOYALTY_DB_TLS_CA-}" ]; then
-			where+=(--ssl-ca="$LOYALTY_DB_TLS_CA")
-			case $("$client" --version) in
-			*MariaDB*) where+=(--ssl-verify-server-cert) ;;
-			*) where+=(--ssl-mode=VERIFY_IDENTITY) ;;
-			esac
-		elif [ "${LOYALTY_DB_TLS-required}" != off ]; then
-			case $LOYALTY_DB_HOST in
-			localhost | 127.*) ;;
-			*)
-				echo "${0##*/}: $LOYALTY_DB_HOST would be reached in plain text. Set LOYALTY_DB_TLS_CA, or LOYALTY_DB_TLS=off to allow that" >&2
-				exit 1
-				;;
-			esac
-		fi
+	local host=${LOYALTY_DB_SOCKET:-${LOYALTY_DB_HOST:+$LOYALTY_DB_HOST:${LOYALTY_DB_PORT:-3306}}}
+	host=${host:-${LOYALTY_DB_HOSTS-}}
+	if [[ $host = *,* ]]; then
+		# shellcheck disable=SC2086 # words
+		host=$(db_writer "$1" ${host//,/ }) || exit 1
 	fi
+	db_reach "$1" "$host"
 	args=("${where[@]}" --batch --skip-column-names)
 }
 
