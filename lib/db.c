@@ -43,9 +43,10 @@ typedef bool my_bool_;
 #define WRITER_CHECK_MS 1000 /* of several hosts: the same about which one is written to */
 #define SILENT_S 2	     /* of several hosts: who says nothing for as long is left */
 #define PATIENT_MS 10000     /* a deadline as long is of work that takes its time: not so there */
-#define ROUND_MS 100	     /* pause when none of them was any good: they may be electing */
-#define REFUSE_MS 1000	     /* after a timeout: one probe in this time, all others are refused */
-#define AGAIN_MS 500	     /* with less time left nothing is begun again */
+#define LEFT_MS 10000	/* of several hosts: for as long one that was left is no writer to us */
+#define ROUND_MS 100	/* pause when none of them was any good: they may be electing */
+#define REFUSE_MS 1000	/* after a timeout: one probe in this time, all others are refused */
+#define AGAIN_MS 500	/* with less time left nothing is begun again */
 #define RECOVER_MS 1000 /* to find out what became of a keyed write when the connection broke */
 #define KILL_WINDOW_MS 60000
 #define REPLACED_MS 2000 /* how long a procedure may be away */
@@ -116,11 +117,13 @@ struct db {
 	char reason[800];
 	int64_t until_ms;	   /* deadline given by db_until, or 0 */
 	int64_t schema_checked_ms; /* 0: not yet on this connection */
-	bool shut_out;		   /* the last server reached has no such account or database */
-	unsigned at_host;	   /* shared->host when the connection was made */
-	unsigned kill_host;	   /* which of the hosts a connection was given up on, in the
-				    * middle of a call */
-	unsigned long kill_id;	   /* its id there, or 0 */
+	bool electing;	    /* the last look at the server found its cluster without a majority */
+	bool looks_again;   /* at a host that was left for that */
+	bool shut_out;	    /* the last server reached has no such account or database */
+	unsigned at_host;   /* shared->host when the connection was made */
+	unsigned kill_host; /* which of the hosts a connection was given up on, in the
+			     * middle of a call */
+	unsigned long kill_id; /* its id there, or 0 */
 	int64_t kill_asked_ms;
 };
 
@@ -431,7 +434,7 @@ db_settings(struct conf_row rows[DB_SETTINGS], struct db_conf *c, const char *ac
 bool
 db_conf_fits(const struct db_conf *c, FILE *err)
 {
-	char host[256];
+	char host[DB_HOST_SIZE];
 	unsigned n = 0, count;
 
 	if (c->tls_ca != NULL || c->tls == DB_TLS_OFF)
@@ -556,9 +559,25 @@ tell(struct db *db, const char *sql, int64_t until)
 static unsigned
 host_number(const struct db *db)
 {
-	char host[256];
+	char host[DB_HOST_SIZE];
 
 	return db->at_host % db_hosts_nth(db->conf->hosts, 0, host, sizeof(host));
+}
+
+unsigned
+db_host_of(const struct db *db)
+{
+	return db_hosts_several(db->conf->hosts) ? host_number(db) + 1 : 0;
+}
+
+/* How long ago this host was left, ms; INT64_MAX: not within LEFT_MS. */
+static int64_t
+left_ago(const struct db *db, unsigned host)
+{
+	int64_t at = host < DB_HOSTS_KNOWN ? atomic_load(&db->shared->left_ms[host]) : 0;
+	int64_t ago = db_now_ms() - at;
+
+	return at != 0 && ago < LEFT_MS ? ago : INT64_MAX;
 }
 
 /* Of several hosts this one is no good: all connections of the process go on to the next. */
@@ -566,13 +585,19 @@ static void
 leave(struct db *db, const char *why)
 {
 	unsigned at = db->at_host;
-	char host[256];
+	char host[DB_HOST_SIZE];
 
 	if (!db_hosts_several(db->conf->hosts)
 	    || !atomic_compare_exchange_strong(&db->shared->host, &at, at + 1))
 		return;
-	db_hosts_nth(db->conf->hosts, at, host, sizeof(host));
-	log_line(LOG_WARN, NULL, "db: host %s is left: %s", host, why);
+	at %= db_hosts_nth(db->conf->hosts, at, host, sizeof(host));
+	if (left_ago(db, at) == INT64_MAX) /* while they elect, round and round */
+		log_line(LOG_WARN, NULL, "db: host %s is left: %s", host, why);
+	if (at < DB_HOSTS_KNOWN) {
+		atomic_store(&db->shared->left_ms[at], db_now_ms());
+		atomic_store(&db->shared->electing[at], db->electing && !db->looks_again);
+		db->looks_again = false;
+	}
 }
 
 /* Read names and values.  false: no answer. */
@@ -587,6 +612,101 @@ ask_server(struct db *db, const char *sql, struct db_server *s, int64_t until)
 	return e == 0;
 }
 
+/* A migration replaces the procedure: it is dropped, made and granted in three statements. */
+static bool
+is_replaced(unsigned e)
+{
+	return e == ER_SP_DOES_NOT_EXIST || e == ER_PROCACCESS_DENIED_ERROR;
+}
+
+/* Another host is the writer: all connections of the process go on to it. */
+static void
+follow(struct db *db, unsigned to, const char *host)
+{
+	unsigned at = db->at_host;
+
+	snprintf(db->reason, sizeof(db->reason), "%s is the writer", host);
+	if (atomic_compare_exchange_strong(&db->shared->host, &at, to))
+		log_line(LOG_INFO, NULL, "db: host %s is the writer", host);
+}
+
+/* Was that host left during an election that is over now, and is this the first to say so? */
+static bool
+second_look(struct db *db, unsigned host)
+{
+	db->looks_again =
+	    host < DB_HOSTS_KNOWN && atomic_exchange(&db->shared->electing[host], false);
+	return db->looks_again;
+}
+
+/* Where the writer is `from`, it is host `to` now; named: which it is, and for how many ms.  0, or
+ * the error's number. */
+static unsigned
+take(struct db *db, const char *from, const char *to, char *named, size_t size, int64_t *for_ms,
+    int64_t until)
+{
+	struct buf sql = {0};
+	unsigned e;
+
+	buf_str(&sql, "CALL writer_take(");
+	write_hex(&sql, from, strlen(from));
+	buf_str(&sql, ",");
+	write_hex(&sql, to, strlen(to));
+	buf_str(&sql, ")");
+	e = sql.failed ? ER_OUTOFMEMORY : query(db, sql.p, sql.len, until);
+	*named = '\0';
+	if (e == 0 && db_row(db)) {
+		snprintf(named, size, "%s", db_text(db, 0, NULL));
+		*for_ms = db_number(db, 1);
+	}
+	db_done(db);
+	buf_free(&sql);
+	return e;
+}
+
+/*
+ * Any node of a Galera cluster takes writes.  To which one all programs write, and where they read,
+ * is a row of the database, the same at all nodes (mysql/procs/writer_take.sql).  Who comes to
+ * another node goes on to that one; but if he has found it no good since it was named, all others
+ * come to his.
+ */
+static bool
+agree(struct db *db, int64_t until)
+{
+	char host[DB_HOST_SIZE], from[DB_HOST_SIZE] = "", named[DB_HOST_SIZE];
+	int64_t for_ms = 0;
+	unsigned tries, e;
+	int n;
+
+	db_hosts_nth(db->conf->hosts, db->at_host, host, sizeof(host));
+	for (tries = 0; tries < 2; tries++) {
+		if ((e = take(db, from, host, named, sizeof(named), &for_ms, until)) != 0) {
+			snprintf(
+			    db->reason, sizeof(db->reason), "writer_take: %s", error_text(db, e));
+			return is_replaced(
+			    e); /* so the schema is another, which is found out next */
+		}
+		if (strcmp(named, host) == 0)
+			return true;
+		n = db_hosts_find(db->conf->hosts, named);
+		if (n >= 0
+		    && (left_ago(db, (unsigned)n) > for_ms || second_look(db, (unsigned)n))) {
+			follow(db, (unsigned)n, named);
+			return false;
+		}
+		snprintf(from, sizeof(from), "%s", named);
+	}
+	return true; /* somebody took it meanwhile; the next look tells */
+}
+
+/* Let what is read here hold all that was acknowledged at any node: for the second in which some
+ * programs are still at another. */
+static bool
+sees_all(struct db *db, int64_t until)
+{
+	return db->schema_checked_ms != 0 || tell(db, "SET SESSION wsrep_sync_wait = 1", until);
+}
+
 /* Is what is written here kept?  Of a single host that is not asked. */
 static bool
 is_writer(struct db *db, int64_t until)
@@ -594,6 +714,7 @@ is_writer(struct db *db, int64_t until)
 	struct db_server server = {0};
 	const char *why;
 
+	db->electing = false;
 	if (!db_hosts_several(db->conf->hosts))
 		return true;
 	if (!ask_server(db, DB_SERVER_VARIABLES, &server, until)
@@ -602,7 +723,8 @@ is_writer(struct db *db, int64_t until)
 		return false;
 	}
 	if ((why = db_server_is_no_writer(&server)) == NULL)
-		return true;
+		return !server.in_galera || (agree(db, until) && sees_all(db, until));
+	db->electing = server.in_galera && !server.read_only;
 	snprintf(db->reason, sizeof(db->reason), "%s", why);
 	return false;
 }
@@ -687,7 +809,7 @@ connect_to(struct db *db, char *host, int64_t until)
 	char *colon = strrchr(host, ':');
 	unsigned e;
 
-	db->shut_out = false;
+	db->shut_out = db->electing = false;
 	if (!local && colon != NULL) {
 		*colon = '\0';
 		port = (unsigned)strtoul(colon + 1, NULL, 10);
@@ -742,7 +864,7 @@ static bool
 connect_any(struct db *db, int64_t until)
 {
 	unsigned tried = 0, count;
-	char host[256];
+	char host[DB_HOST_SIZE];
 	int64_t start = db_now_ms();
 
 	do {
@@ -787,13 +909,6 @@ back_off(int attempt)
 	if (getrandom(&r, 1, 0) != 1)
 		r = 128;
 	pause_ms(1 + (int64_t)r * (1 << (attempt < 6 ? attempt : 6)) / 64);
-}
-
-/* A migration replaces the procedure: it is dropped, made and granted in three statements. */
-static bool
-is_replaced(unsigned e)
-{
-	return e == ER_SP_DOES_NOT_EXIST || e == ER_PROCACCESS_DENIED_ERROR;
 }
 
 /* Was what is called, since start, being replaced, and may it be called again?  It pauses first. */

@@ -37,11 +37,17 @@ struct db_conf {
 	int deadline_ms; /* maximum time for a call, connecting included */
 };
 
+/* Of the first so many hosts of a list is remembered when they were left. */
+#define DB_HOSTS_KNOWN 8
+
 /* What all connections of a process to one database know of it.  Begins zeroed. */
 struct db_shared {
 	_Atomic long long retries;    /* transactions retried after a collision */
 	_Atomic int64_t bad_until_ms; /* while it lies ahead the database is not asked */
 	_Atomic unsigned host; /* which of the hosts is used; one more each time that one is left */
+	_Atomic int64_t left_ms[DB_HOSTS_KNOWN]; /* when that host was left; 0: never */
+	_Atomic bool
+	    electing[DB_HOSTS_KNOWN]; /* as its cluster may have elected: worth a second look */
 };
 
 /* The settings LOYALTY_DB_…, which fill a db_conf but for its deadline. */
@@ -85,6 +91,10 @@ void db_free(struct db *db); /* accepts NULL */
 
 /* What it was made of: another db, with a deadline of its own, can be made from a copy. */
 const struct db_conf *db_conf_of(const struct db *db);
+
+/* Which of several hosts its last call went to: 1 for the first of the list.  0: there is one
+ * alone. */
+unsigned db_host_of(const struct db *db);
 
 /* Around a thread's use of this module. */
 void db_thread_begin(void);

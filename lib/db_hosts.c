@@ -29,6 +29,20 @@ db_hosts_nth(const char *list, unsigned n, char *out, size_t size)
 	return count;
 }
 
+int
+db_hosts_find(const char *list, const char *host)
+{
+	char other[DB_HOST_SIZE];
+	unsigned n = 0;
+
+	while (n < db_hosts_nth(list, n, other, sizeof(other))) {
+		if (strcmp(host, other) == 0)
+			return (int)n;
+		n++;
+	}
+	return -1;
+}
+
 bool
 db_host_is_here(const char *host)
 {

@@ -9,11 +9,16 @@
  * majority has for its writer.
  */
 
+#define DB_HOST_SIZE 256 /* of a host's text, with its NUL */
+
 /* Are there several? */
 bool db_hosts_several(const char *list);
 
 /* Copy host number n of the list (modulo its length) to out; the length of the list. */
 unsigned db_hosts_nth(const char *list, unsigned n, char *out, size_t size);
+
+/* The number of this host in the list, or -1. */
+int db_hosts_find(const char *list, const char *host);
 
 /* Is this host, as the list has it, on this machine? */
 bool db_host_is_here(const char *host);

@@ -16,15 +16,17 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* of what follows */
 static int64_t asked_ms;				   /* 0: never */
 static enum db_status status;
 static char reason[200];
+static unsigned host; /* db_host_of */
 
 /* The answer that is kept; 0 for *at where there is none. */
 static enum db_status
-kept(int64_t *at, char *why, size_t size)
+kept(int64_t *at, unsigned *of, char *why, size_t size)
 {
 	enum db_status st;
 
 	pthread_mutex_lock(&lock);
 	*at = asked_ms;
+	*of = host;
 	st = status;
 	snprintf(why, size, "%s", reason);
 	pthread_mutex_unlock(&lock);
@@ -43,6 +45,7 @@ ask(struct db *db, const char *request_id)
 	pthread_mutex_lock(&lock);
 	asked_ms = db_now_ms();
 	status = st;
+	host = db_host_of(db);
 	snprintf(reason, sizeof(reason), "%s", st != DB_OK ? db_reason(db) : "");
 	pthread_mutex_unlock(&lock);
 }
@@ -53,12 +56,12 @@ ask(struct db *db, const char *request_id)
  * thread does gets the answer before.
  */
 static enum db_status
-ready_ask(struct db *db, const char *request_id, char *why, size_t size)
+ready_ask(struct db *db, const char *request_id, unsigned *of, char *why, size_t size)
 {
 	enum db_status st;
 	int64_t at;
 
-	st = kept(&at, why, size);
+	st = kept(&at, of, why, size);
 	if (at != 0 && db_now_ms() - at < KEEP_MS)
 		return st;
 	if (pthread_mutex_trylock(&asking) != 0) {
@@ -66,10 +69,10 @@ ready_ask(struct db *db, const char *request_id, char *why, size_t size)
 			return st;
 		pthread_mutex_lock(&asking); /* nobody knows yet */
 	}
-	st = kept(&at, why, size);
+	st = kept(&at, of, why, size);
 	if (at == 0 || db_now_ms() - at >= KEEP_MS) {
 		ask(db, request_id);
-		st = kept(&at, why, size);
+		st = kept(&at, of, why, size);
 	}
 	pthread_mutex_unlock(&asking);
 	return st;
@@ -81,7 +84,8 @@ ready_get(struct req *rq, struct resp *rs, const char *service)
 	const char *next = wire_param(&rq->wire, "LOYALTY_READY_NEXT", NULL);
 	struct jsonw w = jsonw_begin(&rs->body);
 	char why[sizeof(reason)];
-	enum db_status st = ready_ask(rq->db, rq->request_id, why, sizeof(why));
+	unsigned of;
+	enum db_status st = ready_ask(rq->db, rq->request_id, &of, why, sizeof(why));
 
 	if (st != DB_OK) {
 		/* anybody may ask: no addresses, no names of the library's making */
@@ -99,6 +103,10 @@ ready_get(struct req *rq, struct resp *rs, const char *service)
 	jsonw_object(&w);
 	jsonw_name(&w, "status");
 	jsonw_str(&w, "ready");
+	if (of != 0) {
+		jsonw_name(&w, "database_host");
+		jsonw_int(&w, of);
+	}
 	jsonw_close(&w);
 	return jsonw_end(&w) ? PROB_NONE : PROB_INTERNAL;
 }

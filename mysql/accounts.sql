@@ -18,6 +18,7 @@ GRANT SELECT, INSERT, UPDATE ON loyalty.metric_retry TO 'loyalty_definer'@'local
 GRANT SELECT, INSERT, UPDATE ON loyalty.metric_log TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty.schema_info TO 'loyalty_definer'@'localhost';
 GRANT SELECT, UPDATE ON loyalty.service_ready TO 'loyalty_definer'@'localhost';
+GRANT SELECT, UPDATE ON loyalty.writer TO 'loyalty_definer'@'localhost';
 GRANT SELECT ON loyalty.fold_map TO 'loyalty_definer'@'localhost';
 GRANT SELECT, UPDATE ON loyalty.list_move TO 'loyalty_definer'@'localhost';
 GRANT SELECT, UPDATE ON loyalty.feed TO 'loyalty_definer'@'localhost';

@@ -15,6 +15,9 @@ db_hosts_are_counted_and_named(void)
 	CHECK(db_hosts_nth("/run/db.sock", 7, host, sizeof(host)) == 1
 		  && strcmp(host, "/run/db.sock") == 0,
 	    "%s", host);
+	CHECK(db_hosts_find("a:1,b:2,c:3", "c:3") == 2 && db_hosts_find("a:1,b:2", "a") == -1
+		  && db_hosts_find("a:1", "a:1") == 0 && db_hosts_find("a,b", "") == -1,
+	    "which is which");
 	CHECK(db_host_is_here("/x") && db_host_is_here("127.0.0.2:1")
 		  && db_host_is_here("localhost") && db_host_is_here("localhost:3")
 		  && !db_host_is_here("localhost.example.org") && !db_host_is_here("db1"),

@@ -10,15 +10,15 @@ import pytest
 
 from stack import ACCOUNTS, User
 
-METRICS = {"metrics_add", "metrics_log", "metrics_retry", "ready"}
+METRICS = {"metrics_add", "metrics_log", "metrics_retry", "ready", "writer_take"}
 OWN = {
     "rooms": METRICS | {"reservation_create", "reservation_cancel", "reservation_find", "room_find", "schema_version"},
     "points": METRICS | {"points_adjust", "schema_version"},
     "admin": METRICS | {"audit", "event_list", "history_points", "history_reservations", "history_reservations_user", "history_rooms", "history_users", "metrics_get", "outbox_get", "outbox_list", "outbox_retry",
                         "reservation_approve", "reservation_reject", "reservation_release", "room_change", "room_create", "room_find",
                         "user_erase", "user_export", "user_find", "user_list", "user_put", "schema_version"},
-    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_give_back", "schema_version", "ready"},
-    "prune": {"prune", "prune_aged", "schema_version"},
+    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_give_back", "schema_version", "ready", "writer_take"},
+    "prune": {"prune", "prune_aged", "schema_version", "writer_take"},
 }
 # What each may SELECT, column by column: no reason, no history, no outbox; points nothing of reservations.
 READS = {

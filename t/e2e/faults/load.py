@@ -19,7 +19,8 @@ class Load:
         self.told = []  # (kind, user's number, key, answer)
         self.lock = threading.Lock()
         self.successes = []  # when
-        self.failures = 0
+        self.failures = 0  # sent again
+        self.refused = []  # with what status
         self.errors = []
 
     def __enter__(self):
@@ -48,9 +49,9 @@ class Load:
             time.sleep(0.01)
         return time.monotonic() - start
 
-    def gap(self):
-        """The longest time without an acknowledged write."""
-        times = sorted(self.successes)
+    def gap(self, since=0):
+        """The longest time without an acknowledged write, after so many of them."""
+        times = sorted(self.successes)[since:]
         return max(b - a for a, b in zip(times, times[1:]))
 
     def _client(self, i):
@@ -90,6 +91,7 @@ class Load:
                         self.successes.append(time.monotonic())
                     return a
                 last = a
+                self.refused.append(a.status)
             except AssertionError:
                 raise
             except Exception as e:
