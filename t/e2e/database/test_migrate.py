@@ -88,6 +88,19 @@ def test_migration_under_load_and_beside_itself_is_harmless(stack):
             t.join()
 
 
+def test_no_trigger_is_ever_missing_where_one_statement_can_replace_it(stack):
+    """Whoever is killed in between leaves the old one or the new one: MariaDB."""
+    def dropped():
+        return int(stack.sql("SHOW GLOBAL STATUS LIKE 'Com_drop_trigger'")[0][1])
+
+    before = dropped()
+    outdate(stack)
+    assert "steps applied" in migrate(stack).stdout
+    assert stack.value("SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = 'loyalty'") == 9
+    if "MariaDB" in stack.value("SELECT VERSION()"):
+        assert dropped() == before
+
+
 def test_triggers_and_procedures_are_replaced_under_load(stack):
     """Each is dropped, made and granted; who calls it meanwhile waits, and no change escapes its history."""
     outdate(stack)
