@@ -600,8 +600,8 @@ leave(struct db *db, const char *why)
 	}
 }
 
-/* Read names and values.  false: no answer. */
-static bool
+/* Read names and values.  0, or the error's number. */
+static unsigned
 ask_server(struct db *db, const char *sql, struct db_server *s, int64_t until)
 {
 	unsigned e = query(db, sql, strlen(sql), until);
@@ -609,7 +609,7 @@ ask_server(struct db *db, const char *sql, struct db_server *s, int64_t until)
 	while (e == 0 && db_row(db))
 		db_server_note(s, db_text(db, 0, NULL), db_text(db, 1, NULL));
 	db_done(db);
-	return e == 0;
+	return e;
 }
 
 /* A migration replaces the procedure: it is dropped, made and granted in three statements. */
@@ -617,6 +617,26 @@ static bool
 is_replaced(unsigned e)
 {
 	return e == ER_SP_DOES_NOT_EXIST || e == ER_PROCACCESS_DENIED_ERROR;
+}
+
+/* What a SELECT reads is not there, or not for us. */
+static bool
+is_missing(unsigned e)
+{
+	return e == ER_NO_SUCH_TABLE || e == ER_BAD_FIELD_ERROR || e == ER_TABLEACCESS_DENIED_ERROR
+	       || e == ER_COLUMNACCESS_DENIED_ERROR;
+}
+
+/* For anybody's eyes: no account, no address. */
+static void
+misses(struct db *db, const char *name, unsigned e)
+{
+	snprintf(db->reason, sizeof(db->reason),
+	    is_missing(e) ? "the database lacks what %s reads or the right to read it (error %u); "
+			    "migrate the database"
+			  : "the database lacks the procedure %s or the right to call it (error "
+			    "%u); migrate the database",
+	    name, e);
 }
 
 /* Another host is the writer: all connections of the process go on to it. */
@@ -713,12 +733,21 @@ is_writer(struct db *db, int64_t until)
 {
 	struct db_server server = {0};
 	const char *why;
+	unsigned e;
 
 	db->electing = false;
 	if (!db_hosts_several(db->conf->hosts))
 		return true;
-	if (!ask_server(db, DB_SERVER_VARIABLES, &server, until)
-	    || !ask_server(db, DB_SERVER_STATUS, &server, until)) {
+	if ((e = ask_server(db, DB_SERVER_VARIABLES, &server, until)) == 0)
+		e = ask_server(db, DB_SERVER_STATUS, &server, until);
+	/* of an older schema is also who left the group before a migration: no writer then */
+	if (e == 0 && server.in_group && !server.read_only)
+		e = ask_server(db, DB_SERVER_GROUP, &server, until);
+	if (is_replaced(e) || is_missing(e)) {
+		misses(db, "group_primary", e);
+		return false;
+	}
+	if (e != 0) {
 		snprintf(db->reason, sizeof(db->reason), "it does not say whether it takes writes");
 		return false;
 	}
@@ -922,26 +951,6 @@ again(struct db *db, unsigned e, int64_t start, int64_t until)
 	db_done(db);
 	back_off(REPLACED_PACE);
 	return true;
-}
-
-/* What a SELECT reads is not there, or not for us. */
-static bool
-is_missing(unsigned e)
-{
-	return e == ER_NO_SUCH_TABLE || e == ER_BAD_FIELD_ERROR || e == ER_TABLEACCESS_DENIED_ERROR
-	       || e == ER_COLUMNACCESS_DENIED_ERROR;
-}
-
-/* For anybody's eyes: no account, no address. */
-static void
-misses(struct db *db, const char *name, unsigned e)
-{
-	snprintf(db->reason, sizeof(db->reason),
-	    is_missing(e) ? "the database lacks what %s reads or the right to read it (error %u); "
-			    "migrate the database"
-			  : "the database lacks the procedure %s or the right to call it (error "
-			    "%u); migrate the database",
-	    name, e);
 }
 
 static enum db_status

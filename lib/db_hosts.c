@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -66,10 +65,8 @@ db_server_note(struct db_server *s, const char *name, const char *value)
 		s->primary = strcasecmp(value, "Primary") == 0;
 	else if (strcasecmp(name, "group_replication_group_name") == 0)
 		s->in_group = *value != '\0';
-	else if (strcasecmp(name, "server_uuid") == 0)
-		snprintf(s->id, sizeof(s->id), "%s", value);
-	else if (strcasecmp(name, "group_replication_primary_member") == 0)
-		snprintf(s->group_primary, sizeof(s->group_primary), "%s", value);
+	else if (strcasecmp(name, "group_primary") == 0)
+		s->group_primary = strcasecmp(value, "ON") == 0;
 }
 
 const char *
@@ -81,8 +78,7 @@ db_server_is_no_writer(const struct db_server *s)
 		return "it is not in the primary component of its cluster";
 	if (s->in_galera && !s->ready)
 		return "it is not ready for its cluster";
-	if (s->in_group
-	    && (s->group_primary[0] == '\0' || strcasecmp(s->id, s->group_primary) != 0))
-		return "it is not the primary of its group";
+	if (s->in_group && !s->group_primary)
+		return "it is not the primary of its group, or has no majority";
 	return NULL;
 }

@@ -28,16 +28,17 @@ struct db_server {
 	bool read_only;
 	bool in_galera, ready, primary; /* wsrep_provider, wsrep_ready, wsrep_cluster_status */
 	bool in_group;			/* Group Replication is set up */
-	char id[64], group_primary[64]; /* server_uuid, group_replication_primary_member */
+	bool group_primary;		/* mysql/procs/group_primary.sql */
 };
 
-/* Statements whose rows, a name and a value each, tell that; no right is needed for them. */
+/* Statements whose rows, a name and a value each, tell that; no right is needed for the first two.
+ * The third is for one that is set up for a group. */
 #define DB_SERVER_VARIABLES                                                                        \
 	"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', "           \
-	"'wsrep_provider', 'group_replication_group_name', 'server_uuid')"
+	"'wsrep_provider', 'group_replication_group_name')"
 #define DB_SERVER_STATUS                                                                           \
-	"SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', "       \
-	"'group_replication_primary_member')"
+	"SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status')"
+#define DB_SERVER_GROUP "CALL group_primary(@@server_uuid)"
 
 /* Take in one row. */
 void db_server_note(struct db_server *s, const char *name, const char *value);
@@ -45,8 +46,9 @@ void db_server_note(struct db_server *s, const char *name, const char *value);
 /*
  * May it be written to, so that a majority keeps it?  NULL, or why not, for the log.  A member of
  * a Galera cluster: where it is ready, in the primary component, and not read-only.  Of a group
- * (MySQL Group Replication, single primary): where it is the primary; a server that is set up for
- * one and is in none, as after a crash, is not.  Any other: where it is not read-only.
+ * (MySQL Group Replication, single primary): where it is the primary and reaches a majority; a
+ * server that is set up for one and is in none, as after a crash, is not.  Any other: where it is
+ * not read-only.
  */
 const char *db_server_is_no_writer(const struct db_server *s);
 

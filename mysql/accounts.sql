@@ -6,6 +6,7 @@
 -- loyalty_eraser, the procedure user_erase alone: the only one that may change a history row, and there just the names and reasons of a
 -- guest who is erased.  Nobody may delete one.
 -- The services' accounts get EXECUTE on their own procedures in mysql/procs and SELECT on columns in mysql/reads.sql, and nothing else.
+-- On MySQL migrate lets loyalty_definer read one table more, performance_schema.replication_group_members.
 -- __HOST__ is where services connect from: localhost natively, % in containers.
 GRANT SELECT, INSERT, UPDATE ON loyalty.room TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.user TO 'loyalty_definer'@'localhost';

@@ -78,12 +78,22 @@ db_reach() {
 	fi
 }
 
-# Does server $2 answer account $1, and take writes?  A node of a cluster without a majority answers no SELECT.
+# Does server $2 answer account $1, and take writes?  A node of a cluster without a majority answers no SELECT.  One of a MySQL group has to
+# be the primary, which procs/group_primary.sql tells, but for a database that was not migrated as yet.
 db_takes_writes() {
-	local read_only
+	local told
 	db_reach "$1" "$2"
-	read_only=$("$client" "${where[@]}" --connect-timeout=2 --batch --skip-column-names 2>/dev/null \
-		<<<"SELECT @@GLOBAL.read_only + COUNT(*) * 0 FROM information_schema.schemata;") && [ "$read_only" = 0 ]
+	told=$("$client" "${where[@]}" --connect-timeout=2 --batch --skip-column-names 2>/dev/null \
+		<<<"SELECT @@GLOBAL.read_only + COUNT(*) * 0 FROM information_schema.schemata;
+			SHOW GLOBAL VARIABLES WHERE Variable_name = 'group_replication_group_name' AND Value <> '';") || return
+	case $told in
+	0) ;;
+	0$'\n'*)
+		told=$("$client" "${where[@]}" --batch --skip-column-names 2>&1 <<<"CALL loyalty.group_primary(@@server_uuid);") || :
+		[[ $told = group_primary$'\t'ON || $told = *'ERROR '@(1049|1305)' '* ]]
+		;;
+	*) return 1 ;;
+	esac
 }
 
 # Print which of the servers $2... the programs write to: the one that procs/writer_take.sql names, or else the first that takes writes.

@@ -8,3 +8,5 @@ GRANT CREATE, ALTER, INDEX, DROP, SELECT, INSERT, UPDATE, DELETE, EXECUTE, TRIGG
 GRANT CREATE, ALTER, INDEX, DROP, SELECT, INSERT, UPDATE, LOCK TABLES ON loyalty_history.* TO 'loyalty_migrate'@'%' WITH GRANT OPTION;
 -- that it sees whether a restore has ended
 GRANT SELECT ON `loyalty\_restoring`.* TO 'loyalty_migrate'@'%';
+-- that the programs may ask a server of a group whether it is the primary; a comment to MariaDB
+/*!80002 GRANT SELECT ON performance_schema.replication_group_members TO 'loyalty_migrate'@'%' WITH GRANT OPTION */;

@@ -24,7 +24,8 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fake_step script[24];
 static size_t nscript;
-static bool mute, stall, read_only[2];
+static bool mute, stall, read_only[2], in_group, group_primary[2];
+static unsigned group_error;
 static int schema;
 static unsigned drop_after, generation, connections, other_connections, calls, kills, schema_calls,
     prepares, unprepared, thread_ids = 100;
@@ -291,14 +292,31 @@ answer_schema(struct link *l)
 static bool
 answer_show(struct link *l)
 {
-	const char *values[2] = {"read_only", "OFF"};
-	struct fake_step s = {.kind = FAKE_ROWS, .columns = 2, .nrows = 1, .values = values};
+	const char *values[4] = {"read_only", "OFF", "group_replication_group_name", ""};
+	struct fake_step s = {.kind = FAKE_ROWS, .columns = 2, .nrows = 2, .values = values};
 
 	pthread_mutex_lock(&lock);
 	if (read_only[l->other])
 		values[1] = "ON";
+	if (in_group)
+		values[3] = "g";
 	pthread_mutex_unlock(&lock);
 	return send_rows(l, &s, false, false);
+}
+
+static bool
+answer_group(struct link *l)
+{
+	const char *values[2] = {"group_primary", "OFF"};
+	struct fake_step s = {.kind = FAKE_ROWS, .columns = 2, .nrows = 1, .values = values};
+	unsigned error;
+
+	pthread_mutex_lock(&lock);
+	error = l->other ? 0 : group_error;
+	if (group_primary[l->other])
+		values[1] = "ON";
+	pthread_mutex_unlock(&lock);
+	return error != 0 ? send_error(l, error) : send_rows(l, &s, false, true);
 }
 
 /* SET, KILL */
@@ -415,6 +433,8 @@ answer_text(struct link *l, const char *sql, unsigned *left)
 		return answer_schema(l);
 	if (strncmp(sql, "SHOW GLOBAL ", 12) == 0)
 		return answer_show(l);
+	if (strcmp(sql, "CALL group_primary(@@server_uuid)") == 0)
+		return answer_group(l);
 	if (strncmp(sql, "CALL ", 5) == 0 || strncmp(sql, "SELECT @", 8) == 0)
 		return answer_call(l, sql, false) && --*left != 0;
 	return answer_other(l, sql);
@@ -537,7 +557,7 @@ fakedb_script(const struct fake_step *steps, size_t n)
 	if (n > 0)
 		memcpy(script, steps, n * sizeof(*steps));
 	nscript = n;
-	mute = stall = read_only[0] = read_only[1] = false;
+	mute = stall = read_only[0] = read_only[1] = in_group = false;
 	schema = LOYALTY_COMPATIBILITY;
 	drop_after = unprepared = 0;
 	generation++;
@@ -568,6 +588,17 @@ fakedb_read_only(bool first, bool other)
 	pthread_mutex_lock(&lock);
 	read_only[0] = first;
 	read_only[1] = other;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+fakedb_group(unsigned error, bool first, bool other)
+{
+	pthread_mutex_lock(&lock);
+	in_group = true;
+	group_error = error;
+	group_primary[0] = first;
+	group_primary[1] = other;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -38,6 +38,8 @@ void fakedb_mute(bool mute);		       /* accept, say nothing */
 void fakedb_schema(int version);	       /* -1: hang */
 void fakedb_stall(bool stall);		       /* say nothing to SET */
 void fakedb_read_only(bool first, bool other); /* what each says of itself */
+/* Both are set up for a group: is each its primary?  error: what the first says instead, or 0. */
+void fakedb_group(unsigned error, bool first, bool other);
 void fakedb_drop_after(unsigned calls);	   /* close each connection once it has answered so many */
 void fakedb_drop_all(void);		   /* close all there are now */
 void fakedb_close_at_prepares(unsigned n); /* instead of the next n answers to PREPARE */

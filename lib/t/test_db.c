@@ -567,12 +567,43 @@ db_passes_by_a_host_that_says_it_is_read_only(void)
 	end();
 }
 
+/* Also where all of them would take writes, as one that came back alone does. */
+static void
+db_takes_of_a_group_the_primary(void)
+{
+	static const unsigned errors[] = {1305, 1370, 1142};
+	size_t i;
+
+	BEGIN_AT_TWO(3000, {.kind = FAKE_NO_ROWS});
+	fakedb_group(0, false, true);
+	ends("a read, too", DB_READ, DB_OK, 1);
+	CHECK(fakedb_other_connections() == 1, "the second host was not asked");
+	fakedb_group(0, true, false);
+	check_pause(1100);
+	ends("a switch", DB_READ, DB_OK, 2);
+	CHECK(fakedb_connections() == 3 && fakedb_other_connections() == 1,
+	    "it stays at a secondary");
+	end();
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		BEGIN_AT_TWO(3000, {.kind = FAKE_NO_ROWS});
+		fakedb_group(errors[i], true, true);
+		ends("it can't say", DB_READ, DB_OK, 1);
+		CHECK(fakedb_other_connections() == 1, "%u: taken", errors[i]);
+		end();
+	}
+	BEGIN_AT_TWO(3000, {.kind = FAKE_NO_ROWS});
+	fakedb_group(0, false, false);
+	within("none is the primary", DB_READ, 3000);
+	end();
+}
+
 /* A single host is used as it is. */
 static void
 db_asks_a_single_host_nothing(void)
 {
 	BEGIN(3000, {.kind = FAKE_NO_ROWS});
 	fakedb_read_only(true, true);
+	fakedb_group(1305, false, false);
 	ends("a read", DB_READ, DB_OK, 1);
 	end();
 }
@@ -1163,6 +1194,7 @@ db_looks_at_the_schema_again_when_a_statement_fails(void)
 	NUMBERED("E086", db_leaves_a_server_that_cannot_write), \
 	NUMBERED("E086", db_goes_to_the_next_host_when_one_cannot_write), \
 	TEST(db_passes_by_a_host_that_says_it_is_read_only), \
+	TEST(db_takes_of_a_group_the_primary), \
 	TEST(db_asks_a_single_host_nothing), \
 	TEST(db_leaves_a_host_that_does_not_answer), \
 	TEST(db_waits_for_work_that_takes_its_time_also_at_one_of_several), \

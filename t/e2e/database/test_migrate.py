@@ -115,7 +115,7 @@ def test_account_with_the_rights_that_are_listed_can_migrate(stack):
     if "MariaDB" in stack.value("SELECT VERSION()"):
         text = text.replace("SET_ANY_DEFINER", "SET USER")
     statements = [s for s in re.sub(r"^--.*", "", text, flags=re.M).split(";") if s.strip()]
-    assert len(statements) == 6, statements
+    assert len(statements) == 7, statements
     try:
         for statement in statements:
             stack.sql(statement.replace("'%'", stack.db_account_host))

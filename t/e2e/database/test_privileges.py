@@ -10,15 +10,15 @@ import pytest
 
 from stack import ACCOUNTS, User
 
-METRICS = {"metrics_add", "metrics_log", "metrics_retry", "ready", "writer_take"}
+METRICS = {"metrics_add", "metrics_log", "metrics_retry", "ready", "group_primary", "writer_take"}
 OWN = {
     "rooms": METRICS | {"reservation_create", "reservation_cancel", "reservation_find", "room_find", "schema_version"},
     "points": METRICS | {"points_adjust", "schema_version"},
     "admin": METRICS | {"audit", "event_list", "history_points", "history_reservations", "history_reservations_user", "history_rooms", "history_users", "metrics_get", "outbox_get", "outbox_list", "outbox_retry",
                         "reservation_approve", "reservation_reject", "reservation_release", "room_change", "room_create", "room_find",
                         "user_erase", "user_export", "user_find", "user_list", "user_put", "schema_version"},
-    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_give_back", "schema_version", "ready", "writer_take"},
-    "prune": {"prune", "prune_aged", "schema_version", "writer_take"},
+    "notifier": {"metrics_log", "outbox_claim", "outbox_renew", "outbox_settle", "outbox_give_back", "schema_version", "ready", "group_primary", "writer_take"},
+    "prune": {"prune", "prune_aged", "schema_version", "group_primary", "writer_take"},
 }
 # What each may SELECT, column by column: no reason, no history, no outbox; points nothing of reservations.
 READS = {
@@ -235,6 +235,9 @@ def test_no_definer_can_change_or_delete_history_nor_insert_into_the_outbox(stac
         elif user == "loyalty_trigger":
             assert privileges <= {"select"}, (table, privileges)
         assert not privileges & {"drop", "alter", "create", "index", "grant"}, (user, table, privileges)
+    mysql = "MariaDB" not in stack.value("SELECT VERSION()")
+    others = [tuple(row) for row in rights if row[1] not in ("loyalty", "loyalty_history")]
+    assert others == [("loyalty_definer", "performance_schema", "replication_group_members", "Select")] * mysql, others
     columns = stack.sql("SELECT User, Table_name, Column_name, LOWER(Column_priv) FROM mysql.columns_priv WHERE User IN ('loyalty_definer', 'loyalty_trigger') ORDER BY 3")
     assert sorted(columns) == [("loyalty_trigger", "reservation_history", "mail_id", "select"), ("loyalty_trigger", "reservation_history", "reservation_id", "select"),
                                ("loyalty_trigger", "room", "name_folded", "update"), ("loyalty_trigger", "user", "name_folded", "update")], columns
