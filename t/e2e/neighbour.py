@@ -255,7 +255,7 @@ class Neighbour:
         """What it says to all kinds of requests, byte for byte but for the time."""
         requests = [b"GET / HTTP/1.1", b"GET /other.html HTTP/1.1", b"GET /sub/page.html HTTP/1.1", b"GET /sub/ HTTP/1.1", b"HEAD / HTTP/1.1",
                     b"GET /nothing HTTP/1.1", b"GET //other.html HTTP/1.1", b"GET /method HTTP/1.1", b"GET /v1/rooms HTTP/1.1", b"GET /healthz HTTP/1.1",
-                    b"PUT /x HTTP/1.1\r\nContent-Length: 0", b"TRACE / HTTP/1.1", b"GET / HTTP/9.9", b"nonsense", b"GET /%zz HTTP/1.1",
+                    b"PUT /x HTTP/1.1\r\nContent-Length: 0", b"DELETE /x HTTP/1.1", b"TRACE / HTTP/1.1", b"GET / HTTP/9.9", b"nonsense", b"GET /%zz HTTP/1.1",
                     b"GET /" + b"x" * 70000 + b" HTTP/1.1", b"POST / HTTP/1.1\r\nContent-Length: 3000000"]
         extra = [b"", b"Accept-Encoding: gzip\r\n", b"X_Under_Score: kept\r\n", b"Range: bytes=0-3\r\n", b"X-Long: " + b"y" * 40000 + b"\r\n"]
         said = {}
