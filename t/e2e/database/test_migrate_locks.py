@@ -76,10 +76,10 @@ def outdate(stack, *steps):
         stack.sql("UPDATE loyalty.schema_migration SET checksum = REPEAT('0', 64) WHERE step = %s", (step,))
 
 
-def names(told, number):
+def names(stack, told, number):
     """The sentence tells which session it is, whose, for how long, and what to do."""
     line = told.strip().splitlines()[-1]
-    assert line.startswith("migrate: error: ") and f"session {number} (root from " in line and "transaction open for " in line, told
+    assert line.startswith("migrate: error: ") and f"session {number} ({stack.db_root()['user']} from " in line and "transaction open for " in line, told
     assert f"KILL {number}" in line, told
 
 
@@ -95,7 +95,7 @@ def test_forgotten_transaction_is_named_and_clients_go_on(stack):
         with forgotten(stack, "SELECT COUNT(*) FROM loyalty.reservation") as number, clients(stack) as answers:
             status, told, took = run(stack)
         assert status == 4 and 5 <= took < 20, (status, told, took)
-        names(told, number)
+        names(stack, told, number)
         unhurt(answers)
         assert what_is_there(stack) == before
     finally:
@@ -115,7 +115,7 @@ def test_migration_goes_on_when_the_lock_is_free(stack):
     with clients(stack) as answers:
         status, told, _ = run(stack, wait=50, waiting=connection.close)
     assert status == 0 and "2 steps applied" in told, (status, told)
-    assert f"session {number} (root from " in told, told
+    assert f"session {number} ({stack.db_root()['user']} from " in told, told
     unhurt(answers)
     stack.check_invariants()
 
@@ -128,7 +128,7 @@ def test_programs_are_not_sent_away_for_a_migration_that_cannot_begin(stack, tmp
         with forgotten(stack, "SELECT COUNT(*) FROM loyalty.room") as number, clients(stack) as answers:
             status, told, _ = run(stack, new.files / "migrate")
             assert status == 4, (status, told)
-            names(told, number)
+            names(stack, told, number)
             assert stack.value("SELECT version FROM loyalty.schema_info") == version
         unhurt(answers)
     finally:
@@ -144,7 +144,7 @@ def test_forgotten_row_lock_is_named(stack):
         with forgotten(stack, f"SELECT * FROM loyalty.user WHERE id = X'{user.id.replace('-', '')}' FOR UPDATE") as number, clients(stack) as answers:
             status, told, _ = run(stack)
         assert status == 4, (status, told)
-        names(told, number)
+        names(stack, told, number)
         unhurt(answers)
     finally:
         after = migrate(stack)
