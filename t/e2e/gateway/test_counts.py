@@ -298,7 +298,7 @@ def test_a_look_that_is_killed_counts_nothing_twice_and_leaves_nothing_out(alone
             (folder / "requests").touch()
             lines, aside = lines + 1000, aside + 1
         elif (folder / "requests.old").exists():
-            os.utime(folder / "requests.old", (time.time() - 10,) * 2)
+            os.utime(folder / "requests.old", (time.time() - 20,) * 2)
         with open(folder / "requests", "a") as f:
             f.write("200 aaaaaaaa\n" * size)
         lines += size
