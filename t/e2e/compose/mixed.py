@@ -22,9 +22,10 @@ class Mixed(Load):
     one cannot know.  HTTP (RFC 9112, 9.3.1) has it send once more what is safe to send twice, and with an Idempotency-Key here
     everything is: that is `cut`, told apart from `lost`, and only forgiven `may_cut` times."""
 
-    def __init__(self, stack, n=4, seed=1, pause=0.02, may_cut=0):
+    def __init__(self, stack, n=4, seed=1, pause=0.02, may_cut=0, others=()):
         super().__init__(stack, n, seed, pause)
         self.may_cut = may_cut
+        self.apis = [stack.api, *others]  # of each gateway: clients take turns
         self.sent = 0
         self.cut = []
         self.lost = []
@@ -63,11 +64,11 @@ class Mixed(Load):
         except Exception as e:
             self.errors.append(f"client {i}: {e!r}")
         finally:
-            self.stack.api.drop()
+            self.apis[i % len(self.apis)].drop()
 
     def _call(self, kind, i, method, target, body, key, want):
         """The answer; None where there was none as there should have been."""
-        api, idem = self.stack.api, uuid.uuid4().hex if method == "POST" else None
+        api, idem = self.apis[i % len(self.apis)], uuid.uuid4().hex if method == "POST" else None
         headers, data = api.prepare(method, target, **({} if body is None else {"json_": body}), key=key, idem=idem)
         with self.lock:
             self.sent += 1
