@@ -43,8 +43,8 @@ class MySQLServer:
     more = ()  # and of what a test needs
     issued = {}  # for openssl
 
-    def start_server(self, *migrate):
-        """The server, and in it the schema, with passwords that native/stack then finds.  migrate: arguments of mysql/migrate."""
+    def make_secrets(self):
+        """Passwords, which native/stack then finds, and a certificate."""
         folder = self.var / "secrets"
         folder.mkdir(exist_ok=True)
         for name in PASSWORDS:
@@ -56,6 +56,11 @@ class MySQLServer:
         authority(tls, **self.issued)
         for file in [self.var / ROOT, *folder.iterdir()]:
             file.chmod(0o400)
+        return tls
+
+    def start_server(self, *migrate):
+        """The server, and in it the schema.  migrate: arguments of mysql/migrate."""
+        tls = self.make_secrets()
         sockets = self.var / "mysqld"
         sockets.mkdir()
         sockets.chmod(0o777)  # the server's user is another one; what is above is ours alone
