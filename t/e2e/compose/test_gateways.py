@@ -149,6 +149,7 @@ def test_new_version_reaches_every_gateway(stack, second):
         assert len(stack.containers(name)) == 1 and stack.containers(name) != old, name
 
 
+@pytest.mark.long
 def test_counts_of_both_are_whole_when_their_file_is_moved_aside(stack, second):
     """By the nginx/count of one; the other's nginx writes on into the old file until its own looks."""
     count = 'loyalty_gateway_requests_total{status="401",fingerprint="unknown"}'
@@ -174,6 +175,7 @@ def test_counts_of_both_are_whole_when_their_file_is_moved_aside(stack, second):
     until(lambda: counted(second, count) - before == sent + 10, 20, 0.5, f"{sent + 10} refusals")
 
 
+@pytest.mark.long
 def test_one_goes_on_without_the_other(stack, second):
     """The first and its door are killed: API and console go on at the second, and compose/keep brings the first back."""
     staff = Visitor(stack).sign_in("Mia Berg")
@@ -211,6 +213,7 @@ def test_one_goes_on_without_the_other(stack, second):
     until(lambda: stack.health("nginx-2") == ["healthy"] and answers(second), 60, 0.5, "nginx-2 has come after its door")
 
 
+@pytest.mark.long
 def test_restore_stops_all_and_starts_as_many(stack, second):
     """Nobody writes by way of any of them while the databases are replaced."""
     kept = stack.reserve(stack.room(total=3, price=0), stack.user()).json["id"]
