@@ -113,6 +113,7 @@ class Tunnel:
 
 class Composed(OnMySQL):
     tag = os.environ.get("LOYALTY_COMPOSE", "")
+    files = ("docker-compose.yml",)
 
     def __init__(self, *args, **how):
         super().__init__(*args, **how)
@@ -126,7 +127,7 @@ class Composed(OnMySQL):
     def environment(self):
         env = {k: v for k, v in os.environ.items()
                if not k.startswith(("LOYALTY_", "COMPOSE_", "MAKE", "MFLAGS", "PYTEST")) and k != "HTTPS_PORT"}
-        env.update(COMPOSE_PROJECT_NAME=self.project, COMPOSE_FILE=f"{TOP}/docker-compose.yml:{self.var}/override.json",
+        env.update(COMPOSE_PROJECT_NAME=self.project, COMPOSE_FILE=":".join([*(f"{TOP}/{file}" for file in self.files), f"{self.var}/override.json"]),
                    COMPOSE_PROGRESS="plain", HTTPS_PORT=str(self.port), LOYALTY_TAG=self.tag, LOYALTY_SECRETS=str(self.var / "secrets"),
                    # what is not ours has no part in it
                    COMPOSE_ENV_FILES="/dev/null")
