@@ -91,7 +91,11 @@ wsrep_cluster_address = gcomm://{",".join(f"127.0.0.1:{p}" for p in group_ports)
         """Cut it off from the other nodes: it hears nobody, nobody hears it."""
         connection = self.connect()
         with connection, connection.cursor() as c:
-            c.execute(f"SET GLOBAL wsrep_provider_options = 'gmcast.isolate={on:d}'")
+            c.execute("SELECT COUNT(*) FROM information_schema.global_variables WHERE variable_name = 'wsrep_provider_gmcast_isolate'")
+            if c.fetchone()[0]:  # MariaDB 11.8
+                c.execute(f"SET GLOBAL wsrep_provider_gmcast_isolate = {on:d}")
+            else:
+                c.execute(f"SET GLOBAL wsrep_provider_options = 'gmcast.isolate={on:d}'")
 
     def log(self):
         return (self.folder / "error.log").read_text("utf-8", "replace")
