@@ -97,7 +97,7 @@ PATH=${{PATH#*:}} exec docker "$@"
 """)
     (fails / "docker").chmod(0o755)
     log = stack.var / "keep.log"
-    with open(log, "wb") as out:
+    with open(log, "ab") as out:
         keep = subprocess.Popen([str(TOP / "compose" / "keep")], cwd=TOP, env={**stack.environment(), "PATH": f"{fails}:{os.environ['PATH']}"},
                                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
     try:
