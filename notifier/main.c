@@ -117,6 +117,27 @@ usage(FILE *out, int status)
 	return status;
 }
 
+/* -1: go on, in *mode; else the exit status of what was asked for and is done. */
+static int
+options(int argc, char **argv, enum mode *mode)
+{
+	if (argc == 1)
+		return -1;
+	if (argc == 2 && strcmp(argv[1], "-h") == 0)
+		return usage(stdout, 0);
+	if (argc == 2 && strcmp(argv[1], "-V") == 0) {
+		puts("notifier " LOYALTY_VERSION);
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], "--once") == 0)
+		*mode = MODE_ONCE;
+	else if (argc == 2 && strcmp(argv[1], "-t") == 0)
+		*mode = MODE_TEST;
+	else
+		return usage(stderr, 2);
+	return -1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -127,20 +148,11 @@ main(int argc, char **argv)
 	struct outbox *o = NULL;
 	struct db *db = NULL;
 	struct uuid owner;
-	int known, status = 1;
+	int known, status;
 
-	if (argc == 2 && strcmp(argv[1], "-h") == 0)
-		return usage(stdout, 0);
-	if (argc == 2 && strcmp(argv[1], "-V") == 0) {
-		puts("notifier " LOYALTY_VERSION);
-		return 0;
-	}
-	if (argc == 2 && strcmp(argv[1], "--once") == 0)
-		mode = MODE_ONCE;
-	else if (argc == 2 && strcmp(argv[1], "-t") == 0)
-		mode = MODE_TEST;
-	else if (argc != 1)
-		return usage(stderr, 2);
+	if ((status = options(argc, argv, &mode)) >= 0)
+		return status;
+	status = 1;
 	if (!settings_load(&s, stderr))
 		return 2;
 	log_init("notifier", (enum log_level)s.log_level);

@@ -5,6 +5,10 @@ import threading
 import time
 import uuid
 
+# What has to be the same on all servers that hold the same data.
+TABLES = ", ".join(f"loyalty.{t}" for t in ("user", "room", "reservation", "outbox", "idempotency")) + ", " + ", ".join(
+    f"loyalty_history.{t}_history" for t in ("room", "reservation", "points", "user", "outbox"))
+
 
 class Load:
     """n clients that reserve, cancel and adjust; `with` runs them, the end checks what they were told."""

@@ -9,14 +9,12 @@ import time
 import pytest
 
 from galera import Clustered
-from load import Load
+from load import TABLES, Load
 from mariadbd import ME
 from stack import TOP, until
 
 pytestmark = pytest.mark.cluster
 ROUNDS = int(os.environ.get("LOYALTY_ROUNDS", 10))
-TABLES = ", ".join(f"loyalty.{t}" for t in ("user", "room", "reservation", "outbox", "idempotency")) + ", " + ", ".join(
-    f"loyalty_history.{t}_history" for t in ("room", "reservation", "points", "user", "outbox"))
 
 
 @pytest.fixture(scope="module")

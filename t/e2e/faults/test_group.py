@@ -7,14 +7,12 @@ import time
 import pytest
 
 from group import Grouped
-from load import Load
+from load import TABLES, Load
 from mysqld import tool
 from stack import TOP, until
 
 pytestmark = pytest.mark.group
 ROUNDS = int(os.environ.get("LOYALTY_ROUNDS", 2))
-TABLES = ", ".join(f"loyalty.{t}" for t in ("user", "room", "reservation", "outbox", "idempotency")) + ", " + ", ".join(
-    f"loyalty_history.{t}_history" for t in ("room", "reservation", "points", "user", "outbox"))
 
 
 @pytest.fixture(scope="module")
