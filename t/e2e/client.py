@@ -129,11 +129,11 @@ class Answer:
 class Wire:
     """One TLS connection."""
 
-    def __init__(self, port, context, timeout=30, host="127.0.0.1"):
+    def __init__(self, port, context, timeout=30, host="127.0.0.1", name="localhost"):
         raw = socket.create_connection((host, port), timeout=timeout)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self.sock = context.wrap_socket(raw, server_hostname="localhost")
+            self.sock = context.wrap_socket(raw, server_hostname=name)
         except BaseException:
             raw.close()
             raise
@@ -378,8 +378,8 @@ def request_bytes(method, target, headers, body):
 class Api:
     """Calls one gateway.  Thread-safe: every thread keeps a connection of its own."""
 
-    def __init__(self, port, ca, keys):
-        self.port, self.keys = port, keys
+    def __init__(self, port, ca, keys, name="localhost"):
+        self.port, self.keys, self.name = port, keys, name
         self.context = ssl.create_default_context(cafile=ca)
         self.observers = []
         self._local = threading.local()
@@ -391,9 +391,9 @@ class Api:
         return key.decode("latin-1") if isinstance(key, bytes) else self.keys.get(key, key)
 
     def prepare(self, method, target, json_=UNSET, *, body=None, key="public", headers=(), idem=None, actor=None,
-                request_id=UNSET, content_type=UNSET, host="localhost"):
+                request_id=UNSET, content_type=UNSET, host=None):
         """(headers, body) of a request.  `key` is public, restricted, None, or bytes: a key itself."""
-        out = [("Host", host)]
+        out = [("Host", host or self.name)]
         if key is not None:
             out.append(("X-API-Key", self.key(key)))
         if request_id is UNSET:
@@ -421,7 +421,7 @@ class Api:
     # -- sending --------------------------------------------------------------------------------
 
     def wire(self, timeout=30):
-        return Wire(self.port, self.context, timeout)
+        return Wire(self.port, self.context, timeout, name=self.name)
 
     def _own_wire(self):
         wire = getattr(self._local, "wire", None)

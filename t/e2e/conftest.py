@@ -13,12 +13,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from composed import NATIVE, Composed  # noqa: E402
+import composed  # noqa: E402
+import installed  # noqa: E402
+from composed import Composed  # noqa: E402
+from installed import Installed  # noqa: E402
 from mysqld import OnMySQL  # noqa: E402
 from stack import Stack, TOP, _cleanup  # noqa: E402
 
+System = Composed if Composed.tag else Installed if Installed.there else OnMySQL if OnMySQL.image else Stack
+NATIVE = {Composed: composed.NATIVE, Installed: installed.NATIVE}.get(System, {})
+
 # A run that calls everything: only then can be told what was never exercised.
-WHOLE = {"compose"} if Composed.tag else {"rooms", "points", "admin", "gateway"}
+WHOLE = {"compose"} if System is Composed else {"rooms", "points", "admin", "gateway"}
 LAST = ("faults", "compose", "test_contract.py")
 
 # Of no run that does not ask for them.
@@ -28,7 +34,7 @@ MARKED = {"npm": "npm: needs a package from npm (make check-axe)", "root": "root
 
 
 # Of containers, and for containers only.
-collect_ignore = [] if Composed.tag else ["compose"]
+collect_ignore = [] if System is Composed else ["compose"]
 
 
 def _leave(number, frame):
@@ -59,12 +65,13 @@ def pytest_collection_modifyitems(config, items):
             config.hook.pytest_deselected(items=others)
             items[:] = [i for i in items if i not in others]
     items.sort(key=rank)
-    if Composed.tag:
+    if NATIVE:
         idle = [name for name in NATIVE if (here / name.partition("::")[0]) in {Path(str(i.fspath)).resolve() for i in items}
                 and not any(i.nodeid.startswith(name) for i in items)]
         if idle and not config.getoption("keyword") and not any("::" in a for a in config.args):
-            raise pytest.UsageError(f"composed.py names tests that are not there: {idle}")
-        native = [i for i in items if any(i.nodeid.startswith(name) for name in NATIVE)]
+            raise pytest.UsageError(f"{System.__module__}.py names tests that are not there: {idle}")
+        native = [i for i in items if any(i.nodeid.startswith(name) for name in NATIVE)
+                  or System is Installed and "new_stack" in i.fixturenames]
         config.hook.pytest_deselected(items=native)
         items[:] = [i for i in items if i not in native]
     seen = {Path(str(i.fspath)).resolve().relative_to(here).parts[0] for i in items}
@@ -128,7 +135,7 @@ _started = []
 def make_stack(contract):
     """A function (settings, **how) that gives a stack which isn't up yet; `with` brings it up."""
 
-    class Watched(Composed if Composed.tag else OnMySQL if OnMySQL.image else Stack):
+    class Watched(System):
         def connect(self):
             super().connect()
             self.api.observers.append(contract.check)

@@ -255,7 +255,7 @@ class Stack:
 
     def access_log(self, request_id=None, wait=3):
         """Entries of nginx's access log; with a request id those of that request (at least one)."""
-        file = self.var / "log" / "nginx" / "access.log"
+        file = self.access_file
 
         def read():
             text = file.read_text("utf-8", "replace") if file.exists() else ""
@@ -269,7 +269,11 @@ class Stack:
 
     def access_log_text(self):
         """All of it; fails where it isn't UTF-8."""
-        return (self.var / "log" / "nginx" / "access.log").read_text("utf-8")
+        return self.access_file.read_text("utf-8")
+
+    @property
+    def access_file(self):
+        return self.var / "log" / "nginx" / "access.log"
 
     def tail(self):
         return "\n".join(f"--- {name}\n{data[-1500:].decode('utf-8', 'replace')}"
@@ -589,13 +593,18 @@ class Stack:
     # -- mail -----------------------------------------------------------------------------------
 
     def _read_mails(self):
-        """{file name: (message, its text)}; a file is read once."""
+        """{its name: (message, its text)} of what has arrived; each is read once."""
+        for name, read in self._arrived():
+            if name not in self._mails:
+                message = email.message_from_bytes(read(), policy=email.policy.SMTP)
+                self._mails[name] = (message, message.get_content())
+        return self._mails
+
+    def _arrived(self):
+        """(name, a function that gives its bytes) of each mail."""
         for folder in ("new", "cur"):
             for file in (self.var / "mail" / folder).glob("*"):
-                if file.name not in self._mails:
-                    message = email.message_from_bytes(file.read_bytes(), policy=email.policy.SMTP)
-                    self._mails[file.name] = (message, message.get_content())
-        return self._mails
+                yield file.name, file.read_bytes
 
     def mails(self):
         """All mails that have arrived."""

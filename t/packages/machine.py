@@ -1,6 +1,7 @@
-"""A Debian in a container, booted by its own systemd."""
+"""A Debian in a container, booted by its own systemd, or one that a kernel of its own has booted."""
 
 import os
+import shlex
 import subprocess
 import time
 import uuid
@@ -44,7 +45,7 @@ class Machine:
         docker("run", "--detach", "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
                f"--cgroupns={namespace}", "--name", self.name, "--hostname", "hotel", "--add-host", f"{NAME}:127.0.0.1", "--env", "container=docker",
                "--env", f"NAME={self.name}", "--tmpfs", "/run:exec", "--tmpfs", "/tmp:exec", "--stop-signal", "SIGRTMIN+3",
-               "--volume", f"{packages}:/packages:ro", "--volume", f"{TOP}/t:/t:ro", image, *boot)
+               "--volume", f"{packages}:/packages:ro", "--volume", f"{TOP}:/loyalty:ro", image, *boot)
         try:
             self.booted()
         except BaseException:
@@ -61,9 +62,12 @@ class Machine:
 
     def run(self, command, stdin=None):
         """(exit status, output) of a command of bash."""
-        done = subprocess.run(["docker", "exec", "-i", self.name, "bash", "-c", command], input=stdin, stdout=subprocess.PIPE,
+        done = subprocess.run(self.command(command), input=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", timeout=900)
         return done.returncode, done.stdout
+
+    def command(self, command):
+        return ["docker", "exec", "-i", self.name, "bash", "-c", command]
 
     def sh(self, command, stdin=None):
         status, out = self.run(command, stdin)
@@ -78,3 +82,47 @@ class Machine:
         # A cgroup stays where its processes are gone.
         subprocess.run(["find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", self.name, "-exec", "find", "{}", "-depth", "-type", "d",
                         "-exec", "rmdir", "{}", ";", ";", "-prune"], stderr=subprocess.DEVNULL)
+
+
+class Virtual(Machine):
+    """The same in a virtual machine: limits act, and a reboot is one.  Its qemu runs in a container, with KVM where the host has it."""
+
+    SSH = ("ssh", "-q", "-i", "/root/.ssh/id", "-o", "StrictHostKeyChecking=no", "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=5", "root@127.0.0.1")
+
+    def __init__(self, image, packages):
+        self.name = f"loyalty-virtual-{uuid.uuid4().hex[:12]}"
+        image = image.partition(":")[0]
+        kvm = ["--device", "/dev/kvm"] if os.path.exists("/dev/kvm") else []
+        docker("run", "--detach", *kvm, "--name", self.name, "--volume", f"{packages}:/packages:ro", f"{image}:virtual", "sleep", "infinity")
+        try:
+            files = docker("create", f"{image}:disk").strip()
+            with subprocess.Popen(["docker", "export", files], stdout=subprocess.PIPE) as export:
+                docker("exec", "-i", self.name, "mke2fs", "-q", "-t", "ext4", "-d", "-", "/disk", "8G", stdin=export.stdout)
+            docker("rm", files)
+            self.on()
+            docker("exec", self.name, "sh", "-c", f"tar -c /packages 2>/dev/null | {shlex.join(self.SSH)} tar -x -C /")
+            self.sh(f"echo 127.0.0.1 localhost {NAME} hotel >/etc/hosts && hostnamectl hostname hotel")
+        except BaseException:
+            self.close()
+            raise
+
+    def on(self):
+        docker("exec", "--detach", self.name, "qemu-system-x86_64", "-machine", "accel=kvm:tcg", "-cpu", "max", "-smp", "2", "-m", "3G", "-display", "none",
+               "-serial", "file:/console", "-kernel", "/boot/vmlinuz", "-initrd", "/boot/initrd", "-append", "root=/dev/vda rw console=ttyS0",
+               "-drive", "file=/disk,if=virtio,format=raw", "-nic", "user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:22-:22")
+        until(lambda: self.run("true")[0] == 0, 300, lambda: "not booted: " + docker("exec", self.name, "tail", "-n", "50", "/console", check=False))
+        self.booted()
+
+    def off(self):
+        """As if its power were cut."""
+        docker("exec", self.name, "sh", "-c", "kill -9 $(pidof qemu-system-x86_64)")
+
+    def reboot(self):
+        boot = "cat /proc/sys/kernel/random/boot_id"
+        was = self.sh(boot)
+        self.run("systemctl reboot")
+        until(lambda: (got := self.run(boot))[0] == 0 and got[1] != was, 300, lambda: "not back: " + docker("exec", self.name, "tail", "-n", "50", "/console", check=False))
+        self.booted()
+
+    def command(self, command):
+        return ["docker", "exec", "-i", self.name, *self.SSH, shlex.join(["bash", "-c", command])]

@@ -309,9 +309,13 @@ def test_without_a_script_the_waiting_list_tells_what_is_new_and_keeps_ticks(sit
     mine, gone = pending(), pending()
 
     def says(text):
-        b.driver.switch_to.frame(b.one("iframe.news"))
+        def told():
+            b.driver.switch_to.default_content()
+            b.driver.switch_to.frame(b.driver.find_element(By.CSS_SELECTOR, "iframe.news"))
+            return text in b.text()
+
         try:
-            b.until_says(text, 25)
+            b.until(told, f"the strip says {text!r}", 25)
         finally:
             b.driver.switch_to.default_content()
 
