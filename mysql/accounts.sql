@@ -13,6 +13,7 @@ GRANT SELECT, INSERT, UPDATE ON loyalty.user TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.reservation TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, DELETE ON loyalty.idempotency TO 'loyalty_definer'@'localhost';
 GRANT SELECT, UPDATE, DELETE ON loyalty.outbox TO 'loyalty_definer'@'localhost';
+GRANT SELECT, UPDATE ON loyalty.outbox_clock TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.outbox_pruned TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.metric_request TO 'loyalty_definer'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON loyalty.metric_retry TO 'loyalty_definer'@'localhost';

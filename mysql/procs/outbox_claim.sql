@@ -1,7 +1,8 @@
 -- The notifier takes up to p_batch due mails for p_lease_s seconds: longest due first, at most one of a
 -- reservation (the triggers see to that).  Committed before anything is sent; a lease that runs out makes
 -- the row due again.  Skips what another notifier has locked, so it never waits.
--- Locks: the claimed outbox rows.  Time is the database's.  What the mails say is read before the COMMIT: where that fails (a
+-- Where the clock went back, what waits for a time waits no longer than it had to: outbox_clock tells.
+-- Locks: the claimed outbox rows; after ten seconds outbox_clock's one, and after a jump back all that are pending.  Time is the database's.  What the mails say is read before the COMMIT: where that fails (a
 -- migration has taken outbox_mail away for a moment), nothing is claimed.  The LIMIT makes a table of it: each name is looked up once.
 -- A function call costs more than a lookup, so the name that the change itself wrote down, or that is the last one, comes first.
 DROP PROCEDURE IF EXISTS outbox_claim;
@@ -11,12 +12,29 @@ CREATE DEFINER = 'loyalty_definer'@'localhost' PROCEDURE outbox_claim(
   MODIFIES SQL DATA
 BEGIN
   DECLARE v_now DATETIME(6) DEFAULT UTC_TIMESTAMP(6);
+  DECLARE v_seen DATETIME(6) DEFAULT (SELECT seen_at FROM outbox_clock WHERE id = 1);
+  DECLARE v_back BIGINT;
   DECLARE v_ids LONGTEXT;
   DECLARE EXIT HANDLER FOR SQLEXCEPTION
   BEGIN
     ROLLBACK;
     RESIGNAL;
   END;
+
+  IF v_seen NOT BETWEEN v_now - INTERVAL 10 SECOND AND v_now + INTERVAL 1 SECOND THEN
+    START TRANSACTION;
+    SELECT seen_at, UTC_TIMESTAMP(6), TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), seen_at) INTO v_seen, v_now, v_back
+      FROM outbox_clock WHERE id = 1 FOR UPDATE;
+    IF v_back > 1000000 THEN
+      UPDATE outbox SET
+          due_at = IF(attempts = 0 AND lease_owner IS NULL, LEAST(due_at, v_now), IF(due_at > v_now, due_at - INTERVAL v_back MICROSECOND, due_at)),
+          next_attempt_at = IF(attempts = 0, LEAST(next_attempt_at, v_now),
+            IF(next_attempt_at > v_now, next_attempt_at - INTERVAL v_back MICROSECOND, next_attempt_at))
+        WHERE status = 'PENDING' AND (due_at > v_now OR next_attempt_at > v_now);
+    END IF;
+    UPDATE outbox_clock SET seen_at = v_now WHERE id = 1;
+    COMMIT;
+  END IF;
 
   START TRANSACTION;
   SELECT JSON_ARRAYAGG(id) INTO v_ids FROM (

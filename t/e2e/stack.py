@@ -44,7 +44,7 @@ Room = namedtuple("Room", "id name total price")
 User = namedtuple("User", "id name role points")
 
 # What the notifier, the pruning job and the services' clocks may change at any time; a snapshot leaves it out.
-METRICS = {"metric_request", "metric_retry", "service_ready"}
+METRICS = {"metric_request", "metric_retry", "service_ready", "outbox_clock"}
 DELIVERY = {"status", "due_at", "attempts", "next_attempt_at", "lease_owner", "sent_at", "last_error"}
 
 # All tests come from one address, many of them without a key: limits that they never meet, but for those that are about limits.
