@@ -16,6 +16,7 @@ import re
 import socket
 import struct
 import threading
+import time
 
 QUERY, PREPARE, EXECUTE = b"\x03", b"\x16", b"\x17"
 CALL = re.compile(rb"\s*CALL\s+(?:\w+\.)?`?(\w+)`?", re.I)
@@ -46,6 +47,7 @@ class Proxy:
         self.statements = []  # everything else
         self.connections = 0
         self.refusing = False
+        self.delay = 0  # seconds that each call waits before it is passed on
         self.lock = threading.Lock()
         self.gate = threading.Event()
         self.reached = threading.Event()
@@ -175,6 +177,8 @@ class Proxy:
                     self.gate.wait(30)
                 if action in ("lose", "keep"):
                     state[action] = True
+                if self.delay and command in (QUERY, EXECUTE):
+                    time.sleep(self.delay)
                 server.sendall(raw)
         except (OSError, ConnectionError, ValueError):
             pass

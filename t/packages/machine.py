@@ -45,7 +45,7 @@ class Machine:
         docker("run", "--detach", "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined",
                f"--cgroupns={namespace}", "--name", self.name, "--hostname", "hotel", "--add-host", f"{NAME}:127.0.0.1", "--env", "container=docker",
                "--env", f"NAME={self.name}", "--tmpfs", "/run:exec", "--tmpfs", "/tmp:exec", "--stop-signal", "SIGRTMIN+3",
-               "--volume", f"{packages}:/packages:ro", "--volume", f"{TOP}:/loyalty:ro", image, *boot)
+               "--volume", f"{packages}:/packages:ro", "--volume", f"{TOP}:/checkout:ro", image, *boot)
         try:
             self.booted()
         except BaseException:

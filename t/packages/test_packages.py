@@ -22,7 +22,7 @@ TIMERS = ("audit", "prune", "backup")
 SETUP = f"loyalty-setup --name {NAME} --relay localhost:25 --relay-tls off --mail-from loyalty@hotel.example --mail-to root@localhost --demo"
 SHARED = 8444  # a port of the other site
 # What this machine writes itself, the database, the mail and the backups; dpkg's and apt's own; accounts.
-NOT_COMPARED = r"""/(proc|sys|dev|run|tmp|packages|loyalty|root|var/(tmp|cache|mail|spool|backups|log/(?!loyalty))|var/lib/(dpkg|apt|mysql|postfix|systemd/(random-seed|timers|catalog))|
+NOT_COMPARED = r"""/(proc|sys|dev|run|tmp|packages|checkout|root|var/(tmp|cache|mail|spool|backups|log/(?!loyalty))|var/lib/(dpkg|apt|mysql|postfix|systemd/(random-seed|timers|catalog))|
     etc/((passwd|group|shadow|gshadow|subuid|subgid)-?|\.pwd\.lock|ld\.so\.cache|mtab|machine-id|resolv\.conf|hosts|hostname))(/|$)"""
 
 
@@ -181,8 +181,8 @@ setpriv --reuid loyalty-{name} --clear-groups cat /etc/loyalty/secrets/db-{name}
 
 def test_the_suite_that_the_private_stack_passes(machine):
     """What is asked through the gateway alone, and of the database and mails behind it."""
-    machine.sh("cd /loyalty/t/e2e && python3 -Bc 'import installed; installed.calm()'")
-    status, out = machine.run("cd /loyalty && LOYALTY_INSTALLED=1 t/run rooms points admin gateway/test_http.py gateway/test_http2.py gateway/test_json.py "
+    machine.sh("cd /checkout/t/e2e && python3 -Bc 'import installed; installed.calm()'")
+    status, out = machine.run("cd /checkout && LOYALTY_INSTALLED=1 t/run rooms points admin gateway/test_http.py gateway/test_http2.py gateway/test_json.py "
                               "gateway/test_idempotency.py gateway/test_keys.py gateway/test_actor.py 2>&1")
     print(out[-300:])
     assert status == 0, out[-8000:]
@@ -218,7 +218,7 @@ def longest_gap(machine):
 
 def no_request_is_lost(machine, command):
     """While a command runs clients come all the time; each gets its answer, and at once unless a service was away for about the deadline of 5 s."""
-    with subprocess.Popen(machine.command("python3 -B /loyalty/t/packages/load.py"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(machine.command("python3 -B /checkout/t/packages/load.py"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         time.sleep(2)
         machine.sh(command)
         time.sleep(2)
@@ -289,7 +289,8 @@ def test_a_port_may_be_shared_with_the_other_site(machine):
 
 def test_stopped_all_is_stopped_and_started_all_runs(machine):
     machine.sh("systemctl stop loyalty.target")
-    assert not machine.sh("systemctl list-units --plain --no-legend --state=active 'loyalty*'")
+    left = "systemctl list-units --plain --no-legend --state=active 'loyalty*'"
+    until(lambda: not machine.sh(left), 30, lambda: machine.sh(left))
     machine.sh("systemctl start loyalty.target")
     until(lambda: call(machine, "/v1/rooms?limit=1", status="2..|5..") and call(machine, "/v1/rooms?limit=1"), 60, "it does not serve")
     assert not failed(machine)

@@ -140,7 +140,7 @@ def test_a_hundred_thousand_rows_are_whole_and_take_no_memory(stack, heavy):
     export(stack, stack.user())
     before, _ = memory(pid)
     begin = sum(map(worked, both))
-    a = export(stack, heavy)
+    a = export(stack, heavy, check=False)  # what each row has to be is looked at where they are few
     took = sum(map(worked, both)) - begin
     doc = a.json
     assert [len(doc["reservations"]), len(doc["history"]["reservations"]), len(doc["mails"])] == [ROWS] * 3
@@ -200,7 +200,7 @@ def test_half_a_document_does_not_pass_for_one(stack, heavy):
         wire.close()
         stack.close_db()
         until(lambda: stack.api.get("/readyz", key=None, check=False).status == 200, 30)
-        assert len(export(stack, heavy).json["mails"]) == ROWS
+        assert len(export(stack, heavy, check=False).json["mails"]) == ROWS
 
 
 def test_one_at_a_time_and_a_client_that_stalls_is_given_up(stack, heavy):
