@@ -2,18 +2,18 @@
 
 There is one, which nobody starts or stops, so what wants a system of its own, or other settings, is not asked of it."""
 
-import functools
-import mailbox
 import os
+import re
 import subprocess
 from pathlib import Path
 
 from client import Api
-from stack import CALM, Stack
+from stack import CALM, Stack, until
 
 SECRETS = Path("/etc/loyalty/secrets")
 CONF = Path("/etc/loyalty/nginx.conf")
-UNITS = {name: f"loyalty-{name}@1" for name in ("rooms", "points", "admin")} | {"notifier": "loyalty-notifier", "console": "loyalty-console", "nginx": "nginx"}
+UNITS = {name: f"loyalty-{name}@1" for name in ("rooms", "points", "admin")} | {"notifier": "loyalty-notifier", "console": "loyalty-console", "nginx": "nginx",
+                                                                              "db": "mariadb"}
 SOCKETS = ("rooms", "points", "admin")
 
 # What is not asked of it, and why.  A prefix of the test's id below t/e2e; conftest.py deselects, and fails on a line that fits no test.
@@ -21,6 +21,10 @@ SOCKETS = ("rooms", "points", "admin")
 NATIVE = {
     "admin/test_audit.py": "has a system of its own",
     "admin/test_audit_sql.py": "the same",
+    "admin/test_outbox.py": "changes the notifier's settings, and has relays of its own",
+    "admin/test_metrics.py::test_counts_of_all_services_and_processes_add_up_and_survive_a_restart": "changes the number of processes",
+    "admin/test_metrics.py::test_text_pleases_promtool": "Prometheus is not installed there",
+    "admin/test_metrics.py::test_debians_prometheus_scrapes_it_over_https_and_reads_it_back": "the same",
     "admin/test_events.py::test_a_long_unread_feed_is_followed_at_once": "the same",
     "admin/test_events.py::test_follows_over_a_restart_of_the_database": "the same",
     "rooms/test_reservation_cancel.py::test_mails_of_one_reservation_come_in_order_and_form_a_thread": "reads the files of a Maildir",
@@ -33,6 +37,7 @@ def systemctl(*args):
 
 class Installed(Stack):
     there = os.environ.get("LOYALTY_INSTALLED", "")
+    _box_read = 0  # bytes of the mailbox
 
     def up(self):
         self.connect()
@@ -70,6 +75,9 @@ class Installed(Stack):
     def start(self, name):
         systemctl("start", *([f"loyalty-{name}.socket"] if name in SOCKETS else []), UNITS[name])
 
+    def restart(self, name):
+        systemctl("restart", UNITS[name])
+
     def fastcgi(self, name):
         return f"/run/loyalty/{name}.sock"
 
@@ -86,10 +94,19 @@ class Installed(Stack):
     def access_file(self):
         return Path("/var/log/loyalty/access.log")
 
+    def drained(self, seconds=30):
+        super().drained(seconds)
+        until(lambda: "queue is empty" in subprocess.run(["mailq"], stdout=subprocess.PIPE, text=True, check=True).stdout, seconds, 0.2, "the relay's queue is empty")
+
     def _arrived(self):
-        box = mailbox.mbox("/var/mail/root", create=False)
-        for key in box.keys():
-            yield key, functools.partial(box.get_bytes, key)
+        with open("/var/mail/root", "rb") as box:
+            box.seek(self._box_read)
+            data = box.read()
+        if not data.endswith(b"\n\n"):  # the last one is being written
+            return
+        for i, text in enumerate(re.split(rb"^From [^\n]*\n", data, flags=re.M)[1:]):
+            yield (self._box_read, i), lambda text=text: text
+        self._box_read += len(data)
 
     # -- database -------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import contextmanager
 
 QUERY, PREPARE, EXECUTE = b"\x03", b"\x16", b"\x17"
 CALL = re.compile(rb"\s*CALL\s+(?:\w+\.)?`?(\w+)`?", re.I)
@@ -206,3 +207,17 @@ class Proxy:
             pass
         finally:
             self._cut(pair)
+
+
+@contextmanager
+def proxied(make_stack, *parts):
+    """A stack of which these parts reach the database through a Proxy, its .proxy."""
+    with make_stack() as s:
+        s.proxy = Proxy(str(s.var / "run" / "proxy.sock"), s.db_socket)
+        s.set_env(LOYALTY_DB_HOSTS=s.proxy.path, LOYALTY_DB_TLS_CA=None)
+        for name in parts:
+            s.restart(name)
+        s.ready()
+        assert s.proxy.connections > 0
+        yield s
+        s.proxy.close()

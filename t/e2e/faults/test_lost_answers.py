@@ -12,22 +12,14 @@ import pytest
 import fcgi
 from client import request_bytes
 from invariants import mails_went
-from proxy import Proxy
+from proxy import Proxy, proxied
 from stack import until
 
 
 @pytest.fixture(scope="module")
 def faulty(make_stack):
-    """A stack whose services reach the database through a Proxy."""
-    with make_stack() as s:
-        s.proxy = Proxy(str(s.var / "run" / "proxy.sock"), s.db_socket)
-        s.set_env(LOYALTY_DB_HOSTS=s.proxy.path, LOYALTY_DB_TLS_CA=None)
-        for name in ("rooms", "points"):
-            s.restart(name)
-        s.ready()
-        assert s.proxy.connections > 0
+    with proxied(make_stack, "rooms", "points") as s:
         yield s
-        s.proxy.close()
 
 
 @pytest.fixture(autouse=True)

@@ -9,19 +9,13 @@ import pytest
 
 from invariants import mails_went
 from load import Load
-from proxy import Proxy
+from proxy import proxied
 
 
 @pytest.fixture(scope="module")
 def served(make_stack):
-    with make_stack() as s:
-        s.proxy = Proxy(str(s.var / "run" / "proxy.sock"), s.db_socket)
-        s.set_env(LOYALTY_DB_HOSTS=s.proxy.path, LOYALTY_DB_TLS_CA=None)
-        for name in ("rooms", "points"):
-            s.restart(name)
-        s.ready()
+    with proxied(make_stack, "rooms", "points") as s:
         yield s
-        s.proxy.close()
 
 
 def setting(stack, name, value):

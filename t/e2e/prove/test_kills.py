@@ -10,7 +10,7 @@ import pytest
 
 from invariants import mails_went
 from load import Load
-from proxy import Proxy
+from proxy import proxied
 from stack import until
 
 # Where a write is when it stops, by the table that it has just written to, and what makes it stop there: a trigger that waits for a named
@@ -24,15 +24,8 @@ POINTS = ("before the CALL", *WRITTEN, "after the COMMIT")
 
 @pytest.fixture(scope="module")
 def victim(make_stack):
-    """Its services reach the database through a Proxy, which can stop a call before or after the server has done it."""
-    with make_stack() as s:
-        s.proxy = Proxy(str(s.var / "run" / "proxy.sock"), s.db_socket)
-        s.set_env(LOYALTY_DB_HOSTS=s.proxy.path, LOYALTY_DB_TLS_CA=None)
-        for name in ("rooms", "points", "admin"):
-            s.restart(name)
-        s.ready()
+    with proxied(make_stack, "rooms", "points", "admin") as s:
         yield s
-        s.proxy.close()
 
 
 class Stop:
