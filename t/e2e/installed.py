@@ -25,7 +25,7 @@ NATIVE = {
     "admin/test_metrics.py::test_counts_of_all_services_and_processes_add_up_and_survive_a_restart": "changes the number of processes",
     "admin/test_metrics.py::test_text_pleases_promtool": "Prometheus is not installed there",
     "admin/test_metrics.py::test_debians_prometheus_scrapes_it_over_https_and_reads_it_back": "the same",
-    "admin/test_events.py::test_a_long_unread_feed_is_followed_at_once": "the same",
+    "admin/test_events.py::test_a_long_unread_feed_is_followed_at_once": "has a system of its own",
     "admin/test_events.py::test_follows_over_a_restart_of_the_database": "the same",
     "rooms/test_reservation_cancel.py::test_mails_of_one_reservation_come_in_order_and_form_a_thread": "reads the files of a Maildir",
 }

@@ -1,9 +1,8 @@
 """What takes a kernel of one's own: limits that act, a reboot, a power cut.  Run in this order."""
 
 import os
-import re
+import shlex
 import subprocess
-import time
 
 import pytest
 
@@ -28,7 +27,12 @@ def ready(machine):
 
 
 def group(machine, unit):
-    return f"/sys/fs/cgroup{machine.sh(f'systemctl show -P ControlGroup {unit}').strip()}"
+    return shlex.quote(f"/sys/fs/cgroup{machine.sh(f'systemctl show -P ControlGroup {unit}').strip()}")
+
+
+def patiently(machine, key):
+    """A reservation; without KVM everything is slow, and may be 503 at first."""
+    return until(lambda: (lambda a: a if "id" in a else None)(reserve(machine, key, status="201|503")), 120, "no reservation")
 
 
 def test_one_that_takes_more_than_a_gigabyte_is_ended_and_begun_again(machine):
@@ -46,22 +50,18 @@ def test_one_that_takes_more_than_a_gigabyte_is_ended_and_begun_again(machine):
 
 def test_one_that_computes_gets_one_processor(machine):
     """Two loops, for which there are two processors."""
-    loops = "for i in 1 2; do timeout 4 sh -c 'while :; do :; done' & done; wait"
-    spent = "TIMEFORMAT='%U %S %R'; time {"
-    def processors(where):
-        out = machine.sh(f"{where}{spent} {loops}; }} 2>&1")
-        user, system, real = map(float, out.split()[-3:])
-        return (user + system) / real
-    free, limited = processors(""), processors(f"echo $$ >{group(machine, 'loyalty-points@1')}/cgroup.procs; ")
-    print("processors:", free, limited)
-    assert limited < 1.1 and free > 1.4
+    where = group(machine, "loyalty-points@1")
+    held_back = f"sed -n 's/^nr_throttled //p' {where}/cpu.stat"
+    before = int(machine.sh(held_back))
+    machine.sh(f"echo $$ >{where}/cgroup.procs; for i in 1 2; do timeout 5 sh -c 'while :; do :; done' & done; wait")
+    assert int(machine.sh(held_back)) > before + 3
 
 
 def test_after_a_reboot_everything_is_back(machine):
-    made = reserve(machine, "reboot")
+    made = patiently(machine, "reboot")
     machine.reboot()
     ready(machine)
-    assert reserve(machine, "reboot")["id"] == made["id"]
+    assert patiently(machine, "reboot")["id"] == made["id"]
     assert 0 not in pids_of(machine, RUNNING).values()
     assert not failed(machine)
 
@@ -74,17 +74,19 @@ for ((i = 0; ; i++)); do
     curl -sS --cacert /etc/loyalty/secrets/tls.crt -H "X-API-Key: $key" -H 'Content-Type: application/json' -o /dev/null -w "$i %{{http_code}}\\n" \\
         https://{NAME}/v1/users/{guest}/points -d "{{\\"amount\\":1,\\"reason\\":\\"power $i\\"}}"
 done"""
+    answered = []
     with subprocess.Popen(machine.command(write), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as client:
-        time.sleep(8)
-        machine.off()
-        out = client.communicate(timeout=120)[0]
-    answered = [int(n) for n in re.findall(r"^(\d+) 201$", out, re.M)]
-    assert len(answered) > 20, out
+        for line in client.stdout:
+            if line.endswith(" 201\n"):
+                answered.append(int(line.split()[0]))
+                if len(answered) == 50:
+                    machine.off()
     machine.on()
     ready(machine)
     there = machine.sh("mariadb -N -e \"SELECT reason FROM loyalty_history.points_history WHERE reason LIKE 'power %'\"").split("\n")
     found = {int(line.split()[1]) for line in there if line}
     print(len(answered), "acknowledged,", len(found), "there")
-    assert found >= set(answered) and len(found) <= len(answered) + 1
+    assert len(answered) >= 50 and found >= set(answered)
+    assert len(there) - 1 == len(found), "one was done twice"
     machine.sh("systemctl start loyalty-audit")
     assert call(machine, "/v1/rooms?limit=1") and not failed(machine)
