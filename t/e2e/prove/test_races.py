@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import uuid
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_everything_sent_twice_at_once_under_one_key(raced, proof):
     room = raced.room(total=1000000, price=1)
     with Crowd(raced.api, 20) as crowd:
         users = [raced.user(points=1000000) for _ in range(10)]
-        mine = {}
+        mine, made, given = {}, set(), 0
         for n in range(proof.times(5000, 30) // 10):
             kinds, calls = [], []
             for i, user in enumerate(users):
@@ -71,11 +72,17 @@ def test_everything_sent_twice_at_once_under_one_key(raced, proof):
                 proof.add(pairs=1, acknowledged=1)
                 if kinds[i] == "reserve":
                     mine[user] = one.json["id"]
+                    made.add(one.json["id"])
+                given += 3 * (kinds[i] == "adjust")
                 for a in one, other:
                     raced.journal.append(a)
             proof.said_now(f"pairs: {10 * (n + 1)}")
+    rows = [row for user in users for row in raced.reservations(user=user)]
+    there = {str(uuid.UUID(bytes=row["id"])) for row in rows}
+    moved = sum(raced.balance(user) - 1000000 for user in users) + sum(row["status"] == "RESERVED" for row in rows)
+    proof.add(lost=len(made - there) + max(0, given - moved) // 3, doubled=len(there - made) + max(0, moved - given) // 3)
+    assert there == made and moved == given
     raced.check_invariants()
-    proof.add(lost=0, doubled=0)
 
 
 def test_decisions_against_each_other(raced, proof):
@@ -100,8 +107,9 @@ def test_decisions_against_each_other(raced, proof):
             spent = row["points"] if status in ("RESERVED", "RELEASED") else 0
             proof.add(rounds=1, acknowledged=1 + len(told) + erased)
             # What was told last is so, unless the account's erasure ended it.
-            assert (status in told or made["status"] == status) or (erased and status == "CANCELLED"), (n, status, answers)
-            assert len(told) == len(set(told)) and balance == (0 if erased else points - spent), (n, status, balance, answers)
+            kept = status in told or made["status"] == status or (erased and status == "CANCELLED")
+            proof.add(lost=int(not kept), doubled=len(told) - len(set(told)))
+            assert kept and len(told) == len(set(told)), (n, status, answers)
+            assert balance == (0 if erased else points - spent), (n, status, balance, answers)
             proof.said_now(f"decisions: {n + 1}")
     raced.check_invariants()
-    proof.add(lost=0, doubled=0)
