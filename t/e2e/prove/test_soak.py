@@ -1,14 +1,12 @@
 """Load for a long time at 70 % of what the system holds, then twice as much: it sheds, recovers by itself, and its memory stays."""
 
-import os
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from load import Load
-from stack import TOP, until
+from stack import as_user_of, until
 
 SERVICES = ("rooms", "points", "notifier")
 
@@ -24,7 +22,8 @@ def memory(stack):
     found = {}
     for name in SERVICES:
         for pid in stack.pids(name):
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            with as_user_of(pid):
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
             found[name] = found.get(name, 0) + sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Private_")) / 1024
     return found
 
