@@ -32,8 +32,9 @@ def snapshot(machine):
                      r"-printf '%M %u %g %p -> %l\n'; find /etc /usr /var/lib /opt /srv /home -xdev -path /var/lib/mysql -prune -o -type f -exec sha256sum {} +")
     found = {}
     for line in out.splitlines():
-        if re.match(r"[0-9a-f]{64}  ", line):
-            path, what = line[66:], line[:64]
+        if re.match(r"\\?[0-9a-f]{64}  ", line):  # a backslash before it: there are more in the name, each doubled
+            what, _, path = line.lstrip("\\").partition("  ")
+            path = path.replace("\\\\", "\\")
         else:
             mode, user, group, path = line.split(" ", 3)
             path, _, to = path.partition(" -> ")
@@ -271,7 +272,7 @@ mkdir /tmp/support && tar -xzf /tmp/support.tar.gz -C /tmp/support""")
     assert machine.run("""for file in /etc/loyalty/secrets/*; do [ $file = /etc/loyalty/secrets/tls.crt ] || grep -v ^----- $file; done >/tmp/hidden
 echo in-the-wrong-place >>/tmp/hidden; grep -rFf /tmp/hidden /tmp/support""") == (1, "")
     text = machine.sh("cd /tmp/support/* && ls . files/etc/loyalty && cat journal versions units setup")
-    for expected in ("[db-rooms]", "[api-key-restricted]", "[tls.key]", "loyalty-rooms", "trixie", "loyalty-backup.timer", "loyalty-setup: ", "database.conf", "nginx-test"):
+    for expected in ("[db-rooms]", "[api-key-restricted]", "[tls.key]", "loyalty-rooms", "VERSION_CODENAME=", "loyalty-backup.timer", "loyalty-setup: ", "database.conf", "nginx-test"):
         assert expected in text, expected
 
 
