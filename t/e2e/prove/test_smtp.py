@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from conftest import Proof
+from figures import Proof
 from relay import Close, Drop
 from stack import until
 
