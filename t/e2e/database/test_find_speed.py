@@ -31,22 +31,36 @@ def many(make_stack):
         stack.used = False  # made by hand: no request stands behind them
 
 
+def clock(stack, connection):
+    """A function that tells the seconds of processor time that the database has spent on the connection: what others do beside it does
+    not count."""
+    with connection.cursor() as c:
+        c.execute("SELECT VERSION() LIKE '%MariaDB%'")
+        mariadb, = c.fetchone()
+        c.execute("SELECT tid FROM information_schema.processlist WHERE id = CONNECTION_ID()" if mariadb else
+                  "SELECT thread_os_id FROM performance_schema.threads WHERE processlist_id = CONNECTION_ID()")
+        tid, = c.fetchone()
+    # the thread by the number that it has for itself: in a container the host's is another one
+    task, = (task for task in Path(f"/proc/{stack.pids('db')[0]}/task").iterdir()
+             if next(line for line in (task / "status").read_text().splitlines() if line.startswith("NSpid:")).split()[-1] == str(tid))
+    return lambda: int((task / "schedstat").read_text().split()[0]) / 1e9
+
+
 @pytest.fixture(scope="module")
 def call(many):
-    """(rows, best of seven times in ms, rows read by the engine) of a CALL; of more times where the machine is busy."""
+    """(rows, best of seven times in ms, rows read by the engine) of a CALL."""
     connection = many.db()
+    now = clock(many, connection)
 
     def run(statement):
         best = 1e9
         with connection.cursor() as c:
-            for n in range(70):
-                if n >= 7 and best < 8:
-                    break
+            for _ in range(7):
                 c.execute("FLUSH STATUS")
-                began = time.perf_counter()
+                began = now()
                 c.execute(statement)
                 rows = c.fetchall()
-                best = min(best, (time.perf_counter() - began) * 1000)
+                best = min(best, (now() - began) * 1000)
             c.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
             return rows, best, sum(int(v) for _, v in c.fetchall())
 
