@@ -1,56 +1,29 @@
 /*
- * fuzz_address [SEED [ROUNDS]]: settings, EHLO names and replies made of
- * anything.  What is taken for an address makes a mail whose head keeps its
- * form, and is read back from there as what it was; a reply has a meaning.
- * A failure prints the seed and round that show it again.
+ * Settings, EHLO names and replies made of anything.  What is taken for an
+ * address makes a mail whose head keeps its form, and is read back from there
+ * as what it was; a reply has a meaning.
  */
 #include "address.h"
 #include "ehlo.h"
+#include "fuzz.h"
 #include "mail_check.h"
 #include "reply.h"
 
-#define ROUNDS 100000
-#define TEXT 600
+const struct fuzz_seed fuzz_seeds[] = {FUZZ_SEED("a@b"), FUZZ_SEED("Loyalty <loyalty@example.org>"),
+    FUZZ_SEED("\"x, y\" <c@d>, e@[192.0.2.1]"),
+    FUZZ_SEED("Zoë Ünal <zoe@[IPv6:2001:db8::1]>, <a@b>"),
+    FUZZ_SEED("\"a \\\"quoted\\\" name\" <a@b>"), FUZZ_SEED("mail.example.org"),
+    FUZZ_SEED("5.1.1 no such user"), FUZZ_SEED("4.7.0"), {NULL, 0}};
 
-static uint64_t state;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(state >> 33) % sides;
-}
-
-/* Mostly what an address is made of, and what may break one. */
-static void
-any_text(char out[TEXT + 1])
-{
-	static const char *const pieces[] = {"\"", "\\", "<", ">", ",", "@", ".", " ", "\t", "a@b",
-	    "<a@b>", "Loyalty <loyalty@example.org>", "\"x, y\" <c@d>", "Name", "example.org", "(",
-	    ")", ";", ":", "[192.0.2.1]", "[IPv6:2001:db8::1]", "\r\n", "Bcc: x@y", "=?UTF-8?Q?",
-	    "?=", "ü", "語", "😀", "\xc3", "\xff", "\xe2\x80\xae", "\xc2\x85", "5.1.1 ", "5.7.",
-	    "x"};
-	static const char *const ends[] = {"", " <a@b>", "\" <a@b>"};
-	uint32_t kind = roll(3);
-	size_t n = 0, want = roll(8) == 0 ? roll(TEXT - 8) : roll(40), len;
-
-	if (kind == 2)
-		out[n++] = '"';
-
-	while (n < want) {
-		const char *p = pieces[roll(sizeof(pieces) / sizeof(pieces[0]))];
-
-		if (roll(8) == 0) {
-			out[n++] = (char)(roll(255) + 1);
-		} else if (n + (len = strlen(p)) <= want) {
-			memcpy(out + n, p, len);
-			n += len;
-		} else {
-			break;
-		}
-	}
-	strcpy(out + n, ends[kind]);
-}
+/* What an address is made of, and what may break one. */
+const struct fuzz_seed fuzz_words[] = {FUZZ_SEED("\""), FUZZ_SEED("\\"), FUZZ_SEED("<"),
+    FUZZ_SEED(">"), FUZZ_SEED(","), FUZZ_SEED("@"), FUZZ_SEED("."), FUZZ_SEED(" "), FUZZ_SEED("\t"),
+    FUZZ_SEED("a@b"), FUZZ_SEED("<a@b>"), FUZZ_SEED("Name"), FUZZ_SEED("example.org"),
+    FUZZ_SEED("("), FUZZ_SEED(")"), FUZZ_SEED(";"), FUZZ_SEED(":"), FUZZ_SEED("[192.0.2.1]"),
+    FUZZ_SEED("[IPv6:2001:db8::1]"), FUZZ_SEED("\r\n"), FUZZ_SEED("Bcc: x@y"),
+    FUZZ_SEED("=?UTF-8?Q?"), FUZZ_SEED("?="), FUZZ_SEED("ü"), FUZZ_SEED("語"), FUZZ_SEED("😀"),
+    FUZZ_SEED("\xc3"), FUZZ_SEED("\xff"), FUZZ_SEED("\xe2\x80\xae"), FUZZ_SEED("\xc2\x85"),
+    FUZZ_SEED("5.1.1 "), FUZZ_SEED("5.7."), FUZZ_SEED(" <a@b>"), FUZZ_SEED("\" <a@b>"), {NULL, 0}};
 
 /* What the head says of the sender, taken for a setting again; NULL or the fault. */
 static const char *
@@ -84,7 +57,7 @@ read_back(const struct mail *m, const struct address *was)
 }
 
 static const char *
-round_fault(const char *text, unsigned long *taken)
+fault_of(const char *text)
 {
 	struct mail_row r = {.id = 1,
 	    .event = "room",
@@ -109,7 +82,6 @@ round_fault(const char *text, unsigned long *taken)
 			return "no step forward";
 		if (fault != NULL)
 			continue;
-		(*taken)++;
 		if (!mail_address_ok(a.mailbox) || strpbrk(a.name, "\r\n") != NULL)
 			return "not what it says";
 		conf.from = to[0] = a.mailbox;
@@ -126,24 +98,15 @@ round_fault(const char *text, unsigned long *taken)
 }
 
 int
-main(int argc, char **argv)
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 20261128;
-	const unsigned long rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : ROUNDS;
-	static char text[TEXT + 1];
-	unsigned long round, taken = 0;
+	char *text = strndup((const char *)data, size);
 	const char *fault;
 
-	for (round = 0; round < rounds; round++) {
-		state = seed * 1000003 + round;
-		any_text(text);
-		if ((fault = round_fault(text, &taken)) != NULL) {
-			fprintf(stderr, "fuzz_address: seed %llu, round %lu: %s\n%s\n",
-			    (unsigned long long)seed, round, fault, text);
-			return 1;
-		}
-	}
-	printf("fuzz_address: seed %llu: %lu addresses of %lu texts keep their form\n",
-	    (unsigned long long)seed, taken, rounds);
-	return taken < rounds / 20;
+	if (text == NULL)
+		abort();
+	if ((fault = fault_of(text)) != NULL)
+		fuzz_fail(fault, text, strlen(text));
+	free(text);
+	return 0;
 }

@@ -20,6 +20,10 @@ What has to hold (each line is true of every correct system, so there are no fal
     or 422 with another body; none was decided anew once the first had been answered.
 4.  There are instants, each between sending and answer, that put all changes into one order which
     agrees with every chain: with 1 and 2, one order explains everything that was changed.
+    A request whose fate is unknown (no answer, or 503; sequences with faults have those) is sent again where
+    that is safe, under its key, and belongs to the first time; where it is not, nobody will ever know: what
+    it has left in the histories has to be what it would have done at some time after it was sent, and if it
+    has left nothing, nothing may have come of it.
 5.  A list has what stood throughout, and nothing that never stood while it was read; nothing twice.
     Rows of history never change.
 
@@ -37,10 +41,10 @@ import time
 from itertools import product
 from urllib.parse import quote
 
-from model import DECISIONS, Outcome, Reservation, Room, User, account_shape, history_rows, is_kept, mail_of, \
+from model import DECISIONS, Given, Outcome, Reservation, Room, User, account_shape, history_rows, is_kept, mail_of, \
     reservation_shape, room_shape, admin_room_shape, text, user_state
 from operations import STREAMS, Request, plan
-from sequence import expect, fold, given_of, Mismatch, Player, problem_fits, success_fits
+from sequence import as_at_first, expect, fold, given_of, Mismatch, Player, problem_fits, success_fits
 
 
 class Op:
@@ -69,6 +73,15 @@ class Client(Player):
 
     def send(self, q):
         return super().send(q, f"{self.number}-")
+
+    @staticmethod
+    def needs_key(q):
+        """What the judge has to know the answer of."""
+        return q.kind in ("room_create", "outbox_retry")
+
+    @staticmethod
+    def may_repeat(q):
+        return q.method in ("GET", "HEAD") or q.idem is not None or q.fixed is not None
 
     def judge(self, q, a):
         if a.status in (200, 201) and q.kind.startswith("reservation_") and q.method != "HEAD":
@@ -193,7 +206,7 @@ class Judge:
         since = p.start_text()
         self.rows = {stream: walk(f"/v1/admin/history/{stream}?since={since}", None) for stream in STREAMS}
         made = {op.a.json["room"]["id"] for op in self.ops
-                if op.q.kind == "room_create" and op.a.status == 201 and not op.a.replayed}
+                if op.q.kind == "room_create" and op.a.status == 201 and (self.u.patience or not op.a.replayed)}
         self.own_rooms = made
         self.rooms = {r["room"]["id"]: r for r in walk("/v1/admin/rooms", by_prefix) if r["room"]["id"].startswith(self.u.prefix)}
         for id_ in made - set(self.rooms):
@@ -215,12 +228,6 @@ class Judge:
     def chains(self):
         self.room, self.balance, self.reservation = {}, {}, {}
         self.register = {}  # of a user: (name, role, op) of every PUT
-        for op in self.ops:
-            if op.q.kind == "user_put" and op.a.status in (200, 201):
-                self.register.setdefault(op.q.user, []).append((op.q.args["name"], op.q.args["role"], op))
-                if op.a.status == 201:
-                    expect(op.q.user not in self.balance, "one account made twice", op, self.balance.get(op.q.user))
-                    self.balance[op.q.user] = [(0, op)]
         for stream, rows in self.rows.items():
             rows.sort(key=lambda row: row["id"])
             for row in rows:
@@ -228,6 +235,13 @@ class Judge:
                 expect(op is not None, "a row of no request", row)
                 expect(stream not in op.rows, "two rows of one request", op, row)
                 op.rows[stream] = row
+        for op in self.ops:
+            row = op.rows.get("users")
+            if op.q.kind == "user_put" and (op.a.status in (200, 201) or self.u.patience and row):
+                self.register.setdefault(op.q.user, []).append((op.q.args["name"], op.q.args["role"], op))
+                if op.a.status == 201 or self.u.patience and row and row["from"] is None:
+                    expect(op.q.user not in self.balance, "one account made twice", op, self.balance.get(op.q.user))
+                    self.balance[op.q.user] = [(0, op)]
         for row in self.rows["rooms"]:
             to = row["to"]
             chain = self.room.setdefault(row["room_id"], [])
@@ -301,6 +315,8 @@ class Judge:
         last = next((v for v in reservations if v is not None), None)
         room, user = (last.room, last.user) if last else (q.room, q.user)
         given = given_of(q, a)
+        if a.status == 0 and "reservations" in op.rows:
+            given = Given(op.rows["reservations"]["reservation_id"], op.rows["reservations"]["changed_at"])
         if q.kind == "room_create" and room is None:
             room = given.id
         rows = {stream: {k: v for k, v in row.items() if k not in ("id", "changed_at")} for stream, row in op.rows.items()}
@@ -311,11 +327,14 @@ class Judge:
                 continue
             try:
                 outcome = DECISIONS[q.kind](q, *state, given)
-                if outcome.problem:
-                    problem_fits(q, a, outcome)
-                    expect(not a.replayed, "marked as replayed", q)
+                was = as_at_first(q, a, outcome) if self.u.patience else a
+                if a.status == 0:
+                    pass
+                elif outcome.problem:
+                    problem_fits(q, was, outcome)
+                    expect(not was.replayed, "marked as replayed", q)
                 else:
-                    success_fits(q, a, outcome)
+                    success_fits(q, was, outcome)
                 after = tuple(new if new is not None else old for new, old in
                               zip((outcome.room, outcome.user, outcome.reservation), state))
                 want = history_rows(q, state, after)
@@ -355,7 +374,7 @@ class Judge:
             chain.append((new, op))
             explained.add(op)
         for op in self.ops:
-            if op.q.kind == "rich" or op in explained or op.q.kind == "outbox_retry":
+            if op.q.kind == "rich" or op in explained or op.q.kind == "outbox_retry" or op.a.status == 0 and not op.rows:
                 continue
             if op not in decided:
                 expect(not op.rows and op.q.request_id not in self.mails_of, "a replay with an effect", op)
@@ -385,16 +404,17 @@ class Judge:
             if op.q.idem is not None and op.q.method == "POST":
                 groups.setdefault(op.q.scope, []).append(op)
         for scope, ops in groups.items():
-            first = [op for op in ops if is_kept(op.a.status) and not op.a.replayed]
+            self.learn(ops)
+            first = [op for op in ops if is_kept(op.a.status) and not op.a.replayed or op.a.status == 0 and op.rows]
             expect(len(first) <= 1, "decided twice under one key", *first)
             first = first[0] if first else None
             for op in ops:
-                if op is first:
+                if op is first or op.a.status == 0:
                     continue
                 again = (op.q.body or b"") == (first.q.body or b"") if first else None
                 reused = op.a.status == 422 and op.a.problem == "idempotency-key-reused"
                 if op.a.replayed or reused:
-                    expect(first is not None and first.began < op.ended, "a replay of nothing", op)
+                    expect(any(other.began < op.ended for other in ops if other is first or other.a.status == 0), "a replay of nothing", op)
                     decided.discard(op)
                 if op.a.replayed:
                     expect(again and (op.a.status, op.a.body, op.a.header("location")) ==
@@ -404,6 +424,15 @@ class Judge:
                 else:
                     expect(first is None or first.ended >= op.began, "decided anew, though its key was used", op, first)
         return decided
+
+    def learn(self, ops):
+        """If all that is known of a decision under a key is its replays, one of these, or one that was never answered, was it."""
+        replays = [op for op in ops if op.a.replayed]
+        if not self.u.patience or not replays or any(is_kept(op.a.status) and not op.a.replayed for op in ops):
+            return
+        maybe = [op for op in ops if (op.a.replayed or op.a.status == 0) and op.q.body == replays[0].q.body]
+        maybe.sort(key=lambda op: (not op.rows, op.began))
+        maybe[0].a = as_at_first(maybe[0].q, replays[0].a)
 
     # -- 4: one order --------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Systems to play against, and what a mismatch is told as."""
 
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -20,14 +21,20 @@ class Notifier:
 
     OWNER = uuid.UUID(int=0x6d6f64656c).bytes
 
-    def __init__(self, db):
-        self.db = db
+    def __init__(self, connect):
+        self.connect, self.db = connect, connect()
+        self.lock = threading.Lock()  # whoever stops the database takes it: what became of a call would be unknown
+
+    def again(self):
+        """The server was another one."""
+        self.db = self.connect()
 
     def settle(self, id_, outcome, error):
         """1, or 0: it isn't PENDING, or an earlier one of its reservation is."""
         while True:
             try:
-                return self._settle(id_, outcome, error)
+                with self.lock:
+                    return self._settle(id_, outcome, error)
             except pymysql.err.OperationalError as e:
                 if e.args[0] not in (1205, 1213):
                     raise
@@ -48,7 +55,7 @@ class Notifier:
             return c.fetchone()[0]
 
     def set_balance(self, user, balance, actor, request_id):
-        with self.db.cursor() as c:
+        with self.lock, self.db.cursor() as c:
             c.execute("SET @loyalty_actor = %s, @loyalty_request_id = %s", (actor, request_id))
             c.execute("UPDATE user SET bonus_points = %s WHERE id = %s", (balance, uuid.UUID(user).bytes))
             c.execute("SET @loyalty_actor = NULL, @loyalty_request_id = NULL")
@@ -60,12 +67,12 @@ class Notifier:
 class System:
     """One running stack, as one process of this test sees it."""
 
-    def __init__(self, port, ca, keys, db, process=0, processes=1, audit=True):
+    def __init__(self, port, ca, keys, connect, process=0, processes=1, audit=True, patience=0):
         self.port, self.ca, self.keys = port, ca, keys
-        self.notifier = Notifier(db)
-        self.process, self.processes, self.audit = process, processes, audit
+        self.notifier = Notifier(connect)
+        self.process, self.processes, self.audit, self.patience = process, processes, audit, patience
         self.universes = 0
-        self.requests = 0
+        self.requests = self.unknown = self.acknowledged = 0
         self.connections = []
 
     def connection(self, i=0):
@@ -77,7 +84,7 @@ class System:
         n = self.universes * self.processes + self.process
         self.universes += 1
         return Universe(f"{0x00ffffff - n:08x}", f"m{n:x}-{seed}", self.keys, lambda: Connection(self.port, self.ca),
-                        self.notifier, self.audit)
+                        self.notifier, self.audit, self.patience)
 
     def play(self, seed, clients, ops, steps=None):
         u = self.universe(seed)
@@ -92,6 +99,8 @@ class System:
             raise
         finally:
             self.requests += u.requests
+            self.unknown += u.unknown
+            self.acknowledged += u.acknowledged
 
     def shrink(self, seed, ops, first, seconds=60):
         """A shorter list of steps that still fails, and its Mismatch: for sequences of one client."""
@@ -115,7 +124,7 @@ class System:
 
 
 def system_of(stack, **how):
-    return System(stack.port, stack.ca, stack.keys, stack.db(database="loyalty"), **how)
+    return System(stack.port, stack.ca, stack.keys, lambda: stack.db(database="loyalty"), **how)
 
 
 def settings():

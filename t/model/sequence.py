@@ -12,12 +12,14 @@ that its rooms and users come first; rows of others are left out of the comparis
 import re
 import time
 import unicodedata
+from copy import copy
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 from model import TIME, UUID, Given, Outcome, World, account_shape, history_rows, reservation_shape, room_shape, \
     admin_room_shape, text
 from operations import GETS, STREAMS, Known, Maker, Request, plan
+from wire import Answer, Broken
 
 SLACK = 1.0  # seconds that the wall clock may be set back meanwhile
 
@@ -112,13 +114,23 @@ def success_fits(q, a, outcome):
     expect(not a.replayed, "marked as replayed", q)
 
 
-class Universe:
-    """What all clients of one sequence share: ids, keys, connection settings."""
+def as_at_first(q, a, outcome=None):
+    """What would have been answered if nothing had been lost: where something was, a client or a service may have asked again what was done."""
+    a = copy(a)
+    a.headers = {name: value for name, value in a.headers.items() if name != "idempotency-replayed"}
+    if q.kind == "user_put" and outcome is not None and outcome.status == 201 and a.status in (200, 412):
+        a.status, a.body = 201, a.body if a.status == 200 else text(outcome.body).encode()
+    return a
 
-    def __init__(self, prefix, tag, keys, connect, notifier, audit):
+
+class Universe:
+    """What all clients of one sequence share: ids, keys, connection settings.  patience: seconds in which a request whose fate is unknown
+    (no answer, or 503) has to be answered when it is sent again; 0: there is no such request."""
+
+    def __init__(self, prefix, tag, keys, connect, notifier, audit, patience=0):
         self.prefix, self.tag, self.keys, self.connect, self.notifier = prefix, tag, keys, connect, notifier
-        self.audit = audit
-        self.requests = 0
+        self.audit, self.patience = audit, patience
+        self.requests = self.unknown = self.acknowledged = 0
 
 
 class Player:
@@ -140,16 +152,49 @@ class Player:
 
     def send(self, q, client=""):
         self.count += 1
-        self.u.requests += 1
         q.request_id = f"{self.u.tag}.{client}{self.count}"
+        if self.u.patience and q.method == "POST" and q.idem is None and self.needs_key(q):
+            q.idem = f"{self.u.prefix}!u{client}{self.count}"
         start, began = time.time(), time.monotonic()
-        a = self.connection.send(q.method, q.target, q.headers(self.u.keys), q.body)
-        a.start, a.end, a.began, a.ended = start, time.time(), began, time.monotonic()
+        a = self.answer(q, began + self.u.patience)
+        a.start, a.end, a.began, a.ended = start, time.time(), began, time.monotonic() if a.status else float("inf")
         if self.since is None:
             self.since = start
-        ground_rules(q, a)
+        if a.status:
+            ground_rules(q, a)
+        if a.status in (200, 201) and q.method not in ("GET", "HEAD"):
+            self.u.acknowledged += 1
         self.log.append((q, a))
         return a
+
+    def answer(self, q, end):
+        """What a client gets that asks again, under the same key, until it knows; status 0: it must not ask, and will never know."""
+        while True:
+            self.u.requests += 1
+            try:
+                a = self.connection.send(q.method, q.target, q.headers(self.u.keys), q.body)
+                if not self.u.patience or a.status != 503:
+                    return a
+                ground_rules(q, a)
+                expect(a.header("retry-after"), "503 without Retry-After", q, a)
+            except (Broken, OSError) as e:
+                if not self.u.patience:
+                    raise
+                a = e
+            self.u.unknown += 1
+            if not self.may_repeat(q):
+                return Answer(0, {}, b"")
+            expect(time.monotonic() < end, f"not served for {self.u.patience} s", q, a)
+            time.sleep(0.05)
+
+    @staticmethod
+    def needs_key(q):
+        """Alone, a client asks again whatever it asked: nothing has changed meanwhile but by itself."""
+        return q.fixed is None
+
+    @staticmethod
+    def may_repeat(q):
+        return True
 
     # -- steps ---------------------------------------------------------------------------------------
 
@@ -207,6 +252,8 @@ class Player:
         outcome = w.outcome(q, given)
         if not isinstance(outcome, Outcome):
             return self.replay_fits(q, a, outcome)
+        if self.u.patience:
+            a = as_at_first(q, a, outcome)
         if outcome.problem:
             problem_fits(q, a, outcome)
             expect(not a.replayed, "marked as replayed", q)
@@ -278,6 +325,8 @@ class Player:
     def retry(self, q):
         e = next((e for e in self.world.mails if e["id"] is not None and e["id"] == q.args["mail"]), None)
         a = self.send(q)
+        if self.u.patience and q.scope not in self.world.kept:
+            a = as_at_first(q, a)
         if q.idem is not None:
             self.known.keyed.append(q.copy())
             if q.scope in self.world.kept:

@@ -33,3 +33,14 @@ def test_an_upgrade_loses_no_request_and_keeps_what_was_configured(machine):
     assert reserve(machine, "before")["id"] == made["id"]
     assert call(machine, "/v1/admin/audit", role="restricted")["ok"]
     assert not failed(machine)
+
+
+def test_the_way_back_loses_no_request(machine):
+    """Both have the same compatibility number: the older programs work with the database as it is."""
+    made = reserve(machine, "after")
+    no_request_is_lost(machine, "apt-get install -y -q --no-install-recommends --allow-downgrades /packages/first/loyalty*.deb </dev/null")
+    assert "+next" not in machine.sh("dpkg-query -W 'loyalty*'")
+    assert "LOYALTY_LOG_LEVEL=debug" in machine.sh("cat /etc/loyalty/rooms.conf")
+    assert reserve(machine, "after")["id"] == made["id"]
+    assert call(machine, "/v1/admin/audit", role="restricted")["ok"]
+    assert not failed(machine)

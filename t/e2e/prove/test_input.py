@@ -3,10 +3,12 @@
 import os
 import re
 import socket
+import ssl
 import struct
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,20 +18,21 @@ from stack import TOP
 
 pytestmark = pytest.mark.prove
 
-FUZZERS = [file.stem for file in sorted((TOP / "lib" / "t").glob("fuzz_*.c")) if file.stem not in ("fuzz_driver", "fuzz_fail")]
-FUZZ = ("make", "-C", str(TOP / "lib"), "OUT=build-fuzz", "SAN=1", "CC=clang", "CFLAGS=-g -fsanitize=fuzzer-no-link")
+FUZZERS = [(file.parents[1].name, file.stem) for folder in ("lib", "notifier") for file in sorted((TOP / folder / "t").glob("fuzz_*.c"))
+           if file.stem not in ("fuzz_driver", "fuzz_fail")]
 
 
-@pytest.mark.parametrize("name", FUZZERS)
-def test_fuzzing_finds_nothing(proof, name):
-    folder = TOP / "lib" / "build-fuzz"
-    subprocess.run([*FUZZ, f"build-fuzz/t/{name}", f"build-fuzz/t/{name}.libfuzzer"], check=True, stdout=subprocess.DEVNULL)
-    corpus = folder / "corpus" / name
+@pytest.mark.parametrize("folder, name", FUZZERS)
+def test_fuzzing_finds_nothing(proof, folder, name):
+    make = ("make", "-C", str(TOP / folder), "OUT=build-fuzz", "SAN=1", "CC=clang", "CFLAGS=-g -fsanitize=fuzzer-no-link")
+    subprocess.run([*make, f"build-fuzz/t/{name}", f"build-fuzz/t/{name}.libfuzzer"], check=True, stdout=subprocess.DEVNULL)
+    built = TOP / folder / "build-fuzz"
+    corpus = built / "corpus" / name
     corpus.mkdir(parents=True, exist_ok=True)
-    subprocess.run([str(folder / "t" / name), "-w", str(corpus)], check=True, stdout=subprocess.DEVNULL, cwd=TOP / "lib")
-    done = subprocess.run([str(folder / "t" / f"{name}.libfuzzer"), f"-runs={proof.times(10 ** 6)}", "-max_len=20000", "-timeout=10", f"-seed={proof.seed % 2 ** 31}",
-                           "-print_final_stats=1", f"-artifact_prefix={folder}/{name}-", str(corpus)],
-                          cwd=TOP / "lib", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+    subprocess.run([str(built / "t" / name), "-w", str(corpus)], check=True, stdout=subprocess.DEVNULL, cwd=TOP / folder)
+    done = subprocess.run([str(built / "t" / f"{name}.libfuzzer"), f"-runs={proof.times(10 ** 6)}", "-max_len=20000", "-timeout=10", f"-seed={proof.seed % 2 ** 31}",
+                           "-print_final_stats=1", f"-artifact_prefix={built}/{name}-", str(corpus)],
+                          cwd=TOP / folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     proof.add(executions=int(re.search(r"number_of_executed_units: *(\d+)", done.stderr)[1]), edges=int(re.findall(r"cov: (\d+)", done.stderr)[-1]))
 
@@ -79,18 +82,21 @@ def test_requests_that_are_none(stack, proof):
             time.sleep(0.005)
         stack.api.drop()
 
+    def hostile(data):
+        try:
+            a = stack.api.raw(data, timeout=15, check=False)
+        except (Broken, OSError, ValueError):
+            return "closed"
+        assert a.status != 500 and a.status < 504, (data, a)
+        return "answered"
+
     t = threading.Thread(target=normal)
     t.start()
     try:
-        for n in range(proof.times(10000)):
-            data = mutated(proof.random, proof.random.choice(models))
-            try:
-                a = stack.api.raw(data, timeout=15, check=False)
-                proof.add(answered=1)
-                assert a.status != 500 and a.status < 504, (data, a)
-            except (Broken, OSError, ValueError):
-                proof.add(closed=1)
-            proof.said_now(f"{n + 1} requests")
+        with ThreadPoolExecutor(8) as pool:  # many wait for the rest of what they have announced
+            for n, came in enumerate(pool.map(hostile, [mutated(proof.random, proof.random.choice(models)) for _ in range(proof.times(10000))])):
+                proof.add(**{came: 1})
+                proof.said_now(f"{n + 1} requests")
     finally:
         over.set()
         t.join()
@@ -127,27 +133,81 @@ def test_fastcgi_streams_that_are_none(stack, proof):
     stack.check_invariants()
 
 
-def test_handshakes_that_never_end(stack, proof):
-    """Half of a handshake by the hundred: nginx gives them up, and normal traffic doesn't wait."""
+def hello():
+    """The first message of a client."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return outgoing.read()
+
+
+def recorded(stack):
+    """All that a client sent, as whoever has listened would have it: a handshake and a request that changes something."""
+    user = stack.user(points=10)
+    body = b'{"amount":1,"reason":"replayed"}'
+    request = (f"POST /v1/users/{user.id}/points HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {stack.keys['restricted']}\r\nIdempotency-Key: {os.urandom(8).hex()}\r\n"
+               f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n").encode() + body
+    incoming, outgoing, sent, answer = ssl.MemoryBIO(), ssl.MemoryBIO(), b"", b""
+    context = ssl.create_default_context(cafile=stack.ca)
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", stack.port), 10) as s:
+        steps = [tls.do_handshake, lambda: tls.write(request), lambda: tls.read(65536)]
+        while steps:
+            try:
+                answer = steps[0]() or b""
+                steps.pop(0)
+            except ssl.SSLWantReadError:
+                out = outgoing.read()
+                sent += out
+                s.sendall(out)
+                incoming.write(s.recv(65536))
+    assert answer.startswith(b"HTTP/1.1 201"), answer
+    return user, sent
+
+
+@pytest.mark.parametrize("kind", ["half", "slow", "replayed"])
+def test_handshakes_by_the_hundred(stack, proof, kind):
+    """Halves that never go on, a byte now and then, and recorded ones once more: normal traffic doesn't wait for them, and nothing comes of them."""
     def p99():
         waits = []
-        for _ in range(300):
+        for n in range(300):
             begun = time.monotonic()
             assert stack.api.get("/v1/rooms?limit=1").status == 200
             waits.append(time.monotonic() - begun)
+            if kind == "slow":
+                for at, s in enumerate(held):
+                    if (n + at) % 30 == 0:
+                        s.sendall(whole[n // 30 + 1:n // 30 + 2])
         return 1000 * sorted(waits)[296]
 
+    held, ended = [], 0
     before = p99()
-    held = []
+    if kind == "replayed":
+        user, whole = recorded(stack)
+        balance = stack.balance(user)
+    else:
+        whole = hello()
     try:
-        for i in range(proof.times(500, 50)):
+        for n in range(proof.times(500, 50)):
             s = socket.create_connection(("127.0.0.1", stack.port), 10)
-            s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[:1 + i % 11])
             held.append(s)
+            s.sendall(whole if kind == "replayed" else whole[:1] if kind == "slow" else whole[:1 + n % (len(whole) - 1)])
         beside = p99()
+        if kind == "replayed":
+            for s in held:
+                try:
+                    while s.recv(65536):  # what it says to it, and the end
+                        pass
+                except ConnectionResetError:
+                    pass
+                ended += 1
+            assert stack.balance(user) == balance == 11
     finally:
         for s in held:
             s.close()
-    proof.add(handshakes=len(held))
+    proof.add(handshakes=len(held), refused=ended)
     proof.most(normal_p99_ms_before=before, normal_p99_ms=beside)
     assert beside < 5 * before + 20, (before, beside)
