@@ -200,7 +200,7 @@ def test_half_a_document_does_not_pass_for_one(stack, heavy):
         wire.close()
         stack.close_db()
         until(lambda: stack.api.get("/readyz", key=None, check=False).status == 200, 30)
-        assert len(export(stack, heavy, check=False).json["mails"]) == ROWS
+    assert len(export(stack, heavy, check=False).json["mails"]) == ROWS
 
 
 def test_one_at_a_time_and_a_client_that_stalls_is_given_up(stack, heavy):

@@ -80,8 +80,9 @@ def test_the_writer_goes_and_comes_back(cluster, fault):
         assert not [a for a in load.refused if a == 500], load.refused
         same_everywhere(cluster)
     print(f"{fault.__name__}: seconds without an acknowledged write {sorted(round(g, 2) for g in gone)}, when it came back {sorted(round(g, 2) for g in returned)}")
-    assert sorted(gone)[len(gone) // 2] <= 3 and max(gone) <= 5
-    assert sorted(returned)[len(returned) // 2] <= 1.5
+    assert max(gone) <= 5 and max(returned) <= 5
+    if ROUNDS > 2:  # a round alone is no median
+        assert sorted(gone)[len(gone) // 2] <= 3 and sorted(returned)[len(returned) // 2] <= 1.5
 
 
 def test_a_planned_switch_refuses_nothing_and_all_see_what_was_acknowledged(cluster):
