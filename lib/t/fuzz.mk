@@ -2,7 +2,7 @@
 # FUZZ_LINKED: the objects and archives that each is linked with.
 FUZZERS := $(filter-out fuzz_driver fuzz_fail,$(patsubst t/%.c,%,$(wildcard t/fuzz_*.c)))
 HARNESS = $(OUT)/t/fuzz_fail.o $(FUZZ_LINKED)
-FUZZ_ROUNDS ?= $(if $(SAN),100000,400000)
+FUZZ_ROUNDS ?= $(if $(SAN),50000,200000)
 FUZZ_SECONDS ?= 60
 
 check-fuzz: $(addprefix $(OUT)/t/,$(FUZZERS))

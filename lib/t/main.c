@@ -33,6 +33,7 @@ choose(CU_SuiteInfo *all, char **names)
 
 /*
  * check [SUITE …]           unit tests: these modules', or all
+ * check -l                  the names of all suites
  * check -fcgi …, -service …  a server that one of them needs
  */
 int
@@ -51,6 +52,11 @@ main(int argc, char **argv)
 		return fcgi_server(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "-service") == 0)
 		return service_server(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "-l") == 0) {
+		for (CU_SuiteInfo *s = suites; s->pName != NULL; s++)
+			puts(s->pName);
+		return 0;
+	}
 	log_init("check", LOG_ERROR);
 	if (!db_library_begin())
 		return 1;

@@ -18,6 +18,8 @@ from mixed import Mixed, during  # noqa: E402
 from stack import TOP, free_port, until  # noqa: E402
 from visitor import Visitor  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 GATEWAYS = ["nginx", "nginx-2"]
 NEW = "a-new-key-for-the-front-end"
 

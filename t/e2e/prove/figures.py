@@ -5,7 +5,7 @@ import random
 import sys
 import time
 
-SCALE = float(os.environ.get("LOYALTY_SCALE") or 0.01)  # of the full numbers; make check has the default
+SCALE = float(os.environ.get("LOYALTY_SCALE") or 0.004)  # of the full numbers; make check has the default
 SEED = int(os.environ.get("LOYALTY_SEED") or time.time())
 OUT = os.environ.get("LOYALTY_PROOF")  # a file to which each test adds a line of JSON
 
