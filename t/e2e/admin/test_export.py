@@ -192,6 +192,7 @@ def begun(stack, user):
 
 def test_half_a_document_does_not_pass_for_one(stack, heavy):
     """The service dies, or the database does, in the middle."""
+    light = stack.user()
     for victim in ("admin", "db"):
         wire = begun(stack, heavy)
         stack.kill(victim)
@@ -199,7 +200,7 @@ def test_half_a_document_does_not_pass_for_one(stack, heavy):
             wire.answer("GET", target(heavy))
         wire.close()
         stack.close_db()
-        until(lambda: stack.api.get("/readyz", key=None, check=False).status == 200, 30)
+        until(lambda: export(stack, light, check=False).status == 200, 60)
     assert len(export(stack, heavy, check=False).json["mails"]) == ROWS
 
 
