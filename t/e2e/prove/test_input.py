@@ -87,7 +87,7 @@ def test_requests_that_are_none(stack, proof):
             a = stack.api.raw(data, timeout=15, check=False)
         except (Broken, OSError, ValueError):
             return "closed"
-        assert a.status != 500 and a.status < 504, (data, a)
+        assert a.status not in (500, 502, 504), (data, a)  # 501 and 505 are answers to what was asked
         return "answered"
 
     t = threading.Thread(target=normal)
