@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,21 @@ from client import Broken
 from stack import TOP
 
 pytestmark = pytest.mark.prove
+
+# libfcgi (2.4.2) loses 48 bytes where it fails to answer a management record (FastCGI 1.0, section 4); nginx sends none.
+KNOWN = "leak:libfcgi.so\n"
+
+
+@pytest.fixture(scope="module")
+def stack(make_stack):
+    with pytest.MonkeyPatch.context() as environment, tempfile.NamedTemporaryFile("w", dir="/tmp", prefix="ly-known-") as known:
+        known.write(KNOWN)
+        known.flush()
+        os.chmod(known.name, 0o644)  # the services may be other users
+        environment.setenv("LSAN_OPTIONS", f"suppressions={known.name}:print_suppressions=0")
+        with make_stack() as s:
+            yield s
+
 
 FUZZERS = [(file.parents[1].name, file.stem) for folder in ("lib", "notifier") for file in sorted((TOP / folder / "t").glob("fuzz_*.c"))
            if file.stem not in ("fuzz_driver", "fuzz_fail")]
