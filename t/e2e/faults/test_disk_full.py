@@ -9,11 +9,10 @@ import time
 import pytest
 
 import byhand
+from filler import MB, fill_bytes
 from invariants import mails_went
 from mysqld import MySQLServer
 from stack import until
-
-MB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +51,9 @@ def small(make_stack):
                 shutil.rmtree(s.disk)
 
 
-def fill(stack):
-    """Not a byte is left."""
-    with open(stack.disk + "/filler", "ab", buffering=0) as f:
-        for chunk in (MB, 4096, 1):
-            try:
-                while f.write(b"x" * chunk):
-                    pass
-            except OSError:
-                pass
-    assert shutil.disk_usage(stack.disk).free < 4096
-
-
 def test_E089_disk_full_is_503_nothing_is_half_written_and_it_heals(small):
     room, user = small.room(total=1000000, price=1), small.user(points=1000000)
-    fill(small)
+    fill_bytes(small.disk)
     refused = {}
     started = time.monotonic()
 
