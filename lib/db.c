@@ -888,7 +888,7 @@ may_try(struct db_shared *c)
 }
 
 /* One host is tried once; of several each in turn, round and round while there is time: they may
- * be electing. */
+ * be electing.  That is no reason to refuse others, who may have more time: silence is. */
 static bool
 connect_any(struct db *db, int64_t until)
 {
@@ -902,10 +902,10 @@ connect_any(struct db *db, int64_t until)
 		if (connect_to(db, host, until))
 			return true;
 		leave(db, db->reason);
-		if (count > 1 && ++tried % count == 0)
+		if (++tried % count == 0 && count > 1)
 			pause_ms(ROUND_MS);
 	} while (count > 1 && until - db_now_ms() >= AGAIN_MS);
-	if (db_now_ms() - start >= CONNECT_TIMEOUT_S * 900)
+	if (db_now_ms() - start >= (int64_t)tried * CONNECT_TIMEOUT_S * 900)
 		atomic_store(&db->shared->bad_until_ms, db_now_ms() + REFUSE_MS);
 	return false;
 }

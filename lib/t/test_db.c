@@ -562,6 +562,7 @@ db_passes_by_a_host_that_says_it_is_read_only(void)
 	fakedb_read_only(true, true);
 	fakedb_drop_all();
 	within("none takes writes", DB_READ, 3000);
+	CHECK(shared.bad_until_ms == 0, "who has more time may wait for one that does");
 	if (way != TWO_STEPS) /* there sending has found it out */
 		CHECK(strstr(db_reason(db), "read-only") != NULL, "%s", db_reason(db));
 	end();
@@ -1027,6 +1028,7 @@ db_keeps_the_deadline_with_many_hosts(void)
 	    fakedb_path());
 	conf.hosts = hosts;
 	within("four that don't answer", DB_READ, 2500);
+	CHECK(shared.bad_until_ms != 0, "all others wait as long");
 	end();
 }
 

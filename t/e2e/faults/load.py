@@ -1,5 +1,6 @@
 """Clients that go on whatever dies: each write has its Idempotency-Key and is sent until it is answered."""
 
+import collections
 import random
 import threading
 import time
@@ -26,6 +27,7 @@ class Load:
         self.failures = 0  # sent again
         self.refused = []  # with what status,
         self.waited = []  # and after how many seconds
+        self.why = collections.Counter()  # what was sent again, and why
         self.errors = []
 
     def __enter__(self):
@@ -99,10 +101,12 @@ class Load:
                 last = a
                 self.refused.append(a.status)
                 self.waited.append(time.monotonic() - sent)
+                self.why[f"{kind}: {a.status} {a.body[-200:]}"] += 1
             except AssertionError:
                 raise
             except Exception as e:
                 last = e  # refused, reset: whatever a dying server does to a connection
+                self.why[f"{kind}: {e!r}"] += 1
             self.failures += 1
             assert time.monotonic() < until, f"{kind} {idem}: no answer for 50 s, but {last!r}"
             time.sleep(0.05)
