@@ -38,7 +38,7 @@ def rough(make_stack):
 
 
 def play(system, clients, proof):
-    end, seed, before = time.monotonic() + proof.times(900, 5), proof.seed, (system.requests, system.acknowledged, system.unknown)
+    end, seed, before = time.monotonic() + proof.times(780, 5), proof.seed, (system.requests, system.acknowledged, system.unknown)
     while time.monotonic() < end:
         try:
             system.play(seed, clients, OPS)
