@@ -178,7 +178,7 @@ give() {
 # Set found to the pids of the sessions in file $1.  Fails where it could not look at everything: then nothing is known about
 # what is left.
 session_pids() {
-	local sids pid pids cwd known=''
+	local sids pid pids cwd state known=''
 	found=()
 	[ -s "$1" ] || return 0
 	mapfile -t sids <"$1"
@@ -194,7 +194,7 @@ session_pids() {
 			[[ $cwd != "$var"/* ]] || found+=("$pid")
 		elif [[ $'\n'$known$'\n' = *$'\n'$pid$'\n'* ]]; then
 			found+=("$pid")
-		elif [ -d "/proc/$pid" ]; then
+		elif state=$(ps -o stat= -p "$pid") && [[ $state != Z* ]]; then # else it has ended since
 			return 1
 		fi
 	done 2>/dev/null

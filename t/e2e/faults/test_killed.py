@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -90,6 +92,31 @@ def test_workers_of_a_killed_nginx_do_not_outlive_it(victim):
     victim.answers()
     until(lambda: not any(program(p) == "nginx" for p in old), 5,
           what="the end of the old workers")
+
+
+ENDING = """
+import os, time
+while True:
+    children = []
+    for n in range(20):
+        if not (pid := os.fork()):
+            time.sleep(0.002 * n)
+            os._exit(0)
+        children.append(pid)
+    time.sleep(0.06)  # so long they are zombies
+    for pid in children:
+        os.waitpid(pid, 0)
+"""
+
+
+def test_what_ends_meanwhile_keeps_nobody_from_listing_processes(victim):
+    with subprocess.Popen([sys.executable, "-c", ENDING], cwd=victim.var / "run", start_new_session=True, stderr=subprocess.DEVNULL) as ending:
+        with open(victim.var / "service" / "smtp" / "sessions", "a", encoding="ascii") as file:
+            file.write(f"{ending.pid}\n")
+        try:
+            assert all(ending.pid in victim.all_pids("smtp") for _ in range(30))
+        finally:
+            os.killpg(ending.pid, signal.SIGKILL)
 
 
 def test_everything_killed_at_once(victim):
