@@ -40,8 +40,7 @@ class Node(Server):
             state = self.data / "grastate.dat"
             state.write_text(state.read_text().replace("safe_to_bootstrap: 1", "safe_to_bootstrap: 0"))
         else:
-            subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", *(["--user=" + ME] if as_me else []), "--auth-root-authentication-method=socket",
-                            f"--auth-root-socket-user={ME}", "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=32M"], check=True, capture_output=True)
+            self.install()
         provider = f"gmcast.listen_addr=tcp://127.0.0.1:{group_ports[number]};ist.recv_addr=127.0.0.1:{free_port()};gcache.size=32M"
         ours = re.sub(r'(wsrep_provider_options *= *"[^"]*)"', rf'\1;{provider}"', (TOP / "mysql" / "galera.cnf").read_text())
         # In a file: the script that sends all data reads it, too.  No test pulls its plug.
@@ -128,12 +127,7 @@ class Clustered(Stack):
         for node in self.nodes[1:]:
             node.start()
         super().up()
-        done = subprocess.run([str(TOP / "mysql" / "migrate")], env={"PATH": os.environ["PATH"], **self.db_environment()}, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        self.set_env(LOYALTY_DB_HOSTS=",".join(node.socket for node in self.nodes))
-        for name in ("rooms", "points", "admin", "notifier"):
-            self.restart(name)
-        self.ready()
+        self.use_servers(node.socket for node in self.nodes)
         return self
 
     def down(self):

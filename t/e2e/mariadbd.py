@@ -14,6 +14,7 @@ from mysqld import authority
 from stack import TOP, free_port, until
 
 ME = pwd.getpwuid(os.getuid()).pw_name
+AS_ME = [f"--user={ME}"] if os.getuid() == 0 else []
 
 
 class Server:
@@ -22,11 +23,10 @@ class Server:
         self.data, self.socket = self.folder / "data", str(self.folder / "s")
         self.secrets = self.folder / "secrets"
         self.process = None
-        as_me = [f"--user={ME}"] if os.getuid() == 0 else []
         self.options = ["--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}", f"--pid-file={self.folder}/pid", f"--tmpdir={self.folder}",
                         "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--performance-schema=OFF", "--skip-name-resolve",
                         # no test pulls its plug
-                        "--innodb-flush-method=nosync", "--sync-frm=OFF", "--innodb-flush-log-at-trx-commit=2", *as_me]
+                        "--innodb-flush-method=nosync", "--sync-frm=OFF", "--innodb-flush-log-at-trx-commit=2", *AS_ME]
         if log:
             self.options += ["--log-bin=here-bin", "--server-id=7"]
         if tls:
@@ -37,11 +37,14 @@ class Server:
             self.options += ["--bind-address=127.0.0.1", f"--port={self.port}", f"--ssl-cert={folder}/server.pem", f"--ssl-key={folder}/server.key", f"--ssl-ca={folder}/ca.pem"]
         else:
             self.options.append("--skip-networking")
-        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", *as_me, "--auth-root-authentication-method=socket", f"--auth-root-socket-user={ME}",
-                        "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=32M"], check=True, capture_output=True)
+        self.install()
         self.start()
         self.sql("CREATE DATABASE shop", "CREATE TABLE shop.sale (id INT PRIMARY KEY AUTO_INCREMENT, what VARCHAR(20), loyalty INT)", "INSERT INTO shop.sale (what) VALUES ('a'), ('b')",
                  "CREATE USER 'shop'@'localhost' IDENTIFIED BY 'theirs'", "GRANT ALL ON shop.* TO 'shop'@'localhost'")
+
+    def install(self):
+        subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", *AS_ME, "--auth-root-authentication-method=socket", f"--auth-root-socket-user={ME}",
+                        "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=32M"], check=True, capture_output=True)
 
     def start(self):
         self.process = subprocess.Popen(["mariadbd", *self.options], stdout=subprocess.DEVNULL, stderr=open(self.folder / "error.log", "ab"), cwd="/")

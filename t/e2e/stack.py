@@ -360,6 +360,15 @@ class Stack:
         return {"LOYALTY_DB_SOCKET": self.db_socket, "LOYALTY_DB_ADMIN": self.db_root()["user"],
                 "LOYALTY_SECRETS": str(self.var / "secrets")}
 
+    def use_servers(self, hosts):
+        """Migrate, where db_environment says, and let the programs use these servers in place of native/stack's own."""
+        done = subprocess.run([str(TOP / "mysql" / "migrate")], env={"PATH": os.environ["PATH"], **self.db_environment()}, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        self.set_env(LOYALTY_DB_HOSTS=",".join(hosts))
+        for name in ("rooms", "points", "admin", "notifier"):
+            self.restart(name)
+        self.ready()
+
     def db_options(self):
         return {"unix_socket": self.db_socket}
 
