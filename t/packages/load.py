@@ -1,6 +1,7 @@
 """Requests through nginx to cgi-rooms and cgi-points, a connection each, by four clients, until its input ends; prints how many of each answer.
 
-A 503 with Retry-After, which is for those who would wait longer than the deadline, is counted, and the request sent again."""
+A 503 with Retry-After, which is for those who would wait longer than the deadline, is counted ("again"), a connection refused, too ("refused"), and
+the request sent again."""
 
 import collections
 import http.client
@@ -30,6 +31,20 @@ def once(method, target, body, headers):
         connection.close()
 
 
+def answer(*request):
+    while True:
+        try:
+            status, later = once(*request)
+        except ConnectionRefusedError:
+            counts["refused"] += 1
+            time.sleep(0.1)
+            continue
+        if status != 503 or not later:
+            return status
+        counts["again"] += 1
+        time.sleep(0.5)
+
+
 def client(number):
     made = 0
     while not over.is_set():
@@ -38,12 +53,7 @@ def client(number):
             "points", "POST", f"/v1/users/{GUEST}/points", json.dumps({"amount": 1, "reason": f"client {number}, {made}"}))
         headers = {"X-API-Key": key, "Content-Type": "application/json", "Idempotency-Key": f"{time.time()}-{number}"}
         try:
-            status, later = once(method, target, body, headers)
-            while status == 503 and later:
-                counts["again"] += 1
-                time.sleep(0.5)
-                status, later = once(method, target, body, headers)
-            counts[f"{name} {status}"] += 1
+            counts[f"{name} {answer(method, target, body, headers)}"] += 1
         except (OSError, http.client.HTTPException) as e:
             counts[f"{name} {e!r}"] += 1
         made += 1

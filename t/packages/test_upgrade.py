@@ -5,7 +5,7 @@ import os
 import pytest
 
 from machine import Machine, until
-from test_packages import RUNNING, SETUP, call, failed, no_request_is_lost, pids_of, reserve
+from test_packages import RUNNING, SETUP, call, failed, no_request_is_lost, pids_of, reserve, under_load
 
 
 @pytest.fixture(scope="module")
@@ -42,5 +42,37 @@ def test_the_way_back_loses_no_request(machine):
     assert "+next" not in machine.sh("dpkg-query -W 'loyalty*'")
     assert "LOYALTY_LOG_LEVEL=debug" in machine.sh("cat /etc/loyalty/rooms.conf")
     assert reserve(machine, "after")["id"] == made["id"]
+    assert call(machine, "/v1/admin/audit", role="restricted")["ok"]
+    assert not failed(machine)
+
+
+# In place of the packages of these sources, the same with an earlier version.
+BEFORE = """systemctl mask --now apt-daily.timer apt-daily-upgrade.timer
+apt-get update -q && apt-get install -y -q --no-install-recommends unattended-upgrades </dev/null
+mkdir /tmp/before && cd /tmp/before && chmod 777 .
+apt-get download -q $(dpkg-query -W -f '${source:Package} ${Package}\\n' | sed -En 's/^(mariadb|nginx) //p')
+for deb in *.deb; do
+    rm -rf x && dpkg-deb -R $deb x && rm $deb && version=$(sed -n 's/^Version: //p' x/DEBIAN/control)
+    sed -i "s/^Version: .*/&~before/; s/\\([<=]\\) $version)/\\1 $version~before)/g" x/DEBIAN/control && dpkg-deb -b -Znone x . >/dev/null
+done
+rm -r x && apt-get install -y -q --no-install-recommends --allow-downgrades ./*.deb </dev/null
+"""
+VERSIONS = "dpkg-query -W mariadb-server mariadb-server-core nginx"
+
+
+def test_an_unattended_upgrade_of_database_and_nginx(machine):
+    machine.sh(BEFORE)
+    assert machine.sh(VERSIONS).count("~before") == 3
+    made = reserve(machine, "unattended")
+    of_others = pids_of(machine, ["mariadb", "nginx"])
+    ours = pids_of(machine, RUNNING)
+    under_load(machine, "unattended-upgrade -v")
+    assert "~before" not in machine.sh(VERSIONS)
+    assert all(pid not in (0, of_others[unit]) for unit, pid in pids_of(machine, ["mariadb", "nginx"]).items())
+    assert pids_of(machine, RUNNING) == ours
+    # what a new libc takes
+    no_request_is_lost(machine, "systemctl try-restart 'loyalty-*.service'")
+    assert all(pid not in (0, ours[unit]) for unit, pid in pids_of(machine, RUNNING).items())
+    assert reserve(machine, "unattended")["id"] == made["id"]
     assert call(machine, "/v1/admin/audit", role="restricted")["ok"]
     assert not failed(machine)
