@@ -30,6 +30,7 @@ LAST = ("faults", "compose", "test_contract.py")
 # Of no run that does not ask for them.
 MARKED = {"npm": "npm: needs a package from npm (make check-axe)", "root": "root: needs root (make check-root)",
           "long": "long: takes minutes (make check-all)", "cluster": "cluster: needs three database servers (make check-cluster)",
+          "machines": "machines: needs root and three database servers (make check-cluster, as root)",
           "group": "group: needs three containers of MySQL (make check-mysql)", "prove": "prove: needs scanners and a fuzzer (make prove)"}
 
 

@@ -28,8 +28,12 @@ def scripts():
 class Node(Server):
     """All have copies of one database to begin with, so that none has to be sent it; who was away takes what he missed from the others' caches."""
 
-    def __init__(self, number, group_ports, data=None):
+    command = ()  # what mariadbd is started with
+
+    def __init__(self, number, addresses, data=None, settings="skip-networking"):
+        """addresses: where each of them talks to the others, HOST:PORT."""
         self.number = number
+        host = addresses[number].partition(":")[0]
         self.folder = Path(tempfile.mkdtemp(prefix=f"ly-node{number + 1}-", dir="/tmp"))
         self.folder.chmod(0o711)
         self.data, self.socket = self.folder / "data", str(self.folder / "s")
@@ -41,7 +45,7 @@ class Node(Server):
             state.write_text(state.read_text().replace("safe_to_bootstrap: 1", "safe_to_bootstrap: 0"))
         else:
             self.install()
-        provider = f"gmcast.listen_addr=tcp://127.0.0.1:{group_ports[number]};ist.recv_addr=127.0.0.1:{free_port()};gcache.size=32M"
+        provider = f"gmcast.listen_addr=tcp://{addresses[number]};ist.recv_addr={host}:{free_port()};gcache.size=32M"
         ours = re.sub(r'(wsrep_provider_options *= *"[^"]*)"', rf'\1;{provider}"', (TOP / "mysql" / "galera.cnf").read_text())
         # In a file: the script that sends all data reads it, too.  No test pulls its plug.
         (self.folder / "cnf").write_text(f"""{ours}
@@ -49,7 +53,6 @@ class Node(Server):
 socket = {self.socket}
 pid-file = {self.folder}/pid
 tmpdir = {self.folder}
-skip-networking
 skip-name-resolve
 innodb_buffer_pool_size = 64M
 innodb_log_file_size = 32M
@@ -58,22 +61,23 @@ innodb_flush_log_at_trx_commit = 2
 sync_frm = OFF
 performance_schema = OFF
 max_connections = 400
-wsrep_node_address = 127.0.0.1:{group_ports[number]}
+wsrep_node_address = {addresses[number]}
 wsrep_node_name = node-{number + 1}
-wsrep_sst_receive_address = 127.0.0.1:{free_port()}
+wsrep_sst_receive_address = {host}:{free_port()}
 wsrep_sst_auth = {ME}:
-wsrep_cluster_address = gcomm://{",".join(f"127.0.0.1:{p}" for p in group_ports)}
+wsrep_cluster_address = gcomm://{",".join(addresses)}
+{settings}
 """)
         self.options = [f"--defaults-file={self.folder}/cnf"]
 
     def start(self, *more):
-        found = subprocess.run(["mariadbd", *self.options, "--wsrep-recover"], capture_output=True, text=True, errors="replace", timeout=60, cwd="/")
+        found = subprocess.run([*self.command, "mariadbd", *self.options, "--wsrep-recover"], capture_output=True, text=True, errors="replace", timeout=60, cwd="/")
         positions = re.findall(r"Recovered position: ?(\S+)", found.stderr)
         assert found.returncode == 0 and positions, found.stderr[-2000:]
         position = positions[-1]
         if not position.startswith("0000"):
             more = (*more, f"--wsrep-start-position={position}")
-        self.process = subprocess.Popen(["mariadbd", *self.options, *more], env={**os.environ, "PATH": f"{scripts()}:{os.environ['PATH']}"}, stdout=subprocess.DEVNULL, stderr=open(self.folder / "error.log", "ab"), cwd="/")
+        self.process = subprocess.Popen([*self.command, "mariadbd", *self.options, *more], env={**os.environ, "PATH": f"{scripts()}:{os.environ['PATH']}"}, stdout=subprocess.DEVNULL, stderr=open(self.folder / "error.log", "ab"), cwd="/")
         until(self.synced, 60, 0.1, f"node {self.number + 1} in its cluster")
 
     def status(self, name):
@@ -82,6 +86,11 @@ wsrep_cluster_address = gcomm://{",".join(f"127.0.0.1:{p}" for p in group_ports)
             return self.value("SELECT variable_value FROM information_schema.global_status WHERE variable_name = %s", (name,))
         except pymysql.err.OperationalError:
             return None
+
+    @property
+    def host(self):
+        """As the programs have it."""
+        return self.socket
 
     def synced(self):
         return self.answers() and self.status("wsrep_local_state_comment") == "Synced"
@@ -118,17 +127,22 @@ class Clustered(Stack):
             raise
 
     def _up(self):
-        ports = [free_port() for _ in range(3)]
-        first = Node(0, ports)
+        addresses = self.addresses()
+        first = self.node(0, addresses)
         first.start("--wsrep-new-cluster")
         first.stop()
-        self.nodes = [first, Node(1, ports, first.data), Node(2, ports, first.data)]
+        self.nodes = [first, *(self.node(number, addresses, first.data) for number in (1, 2))]
         first.start("--wsrep-new-cluster")
         for node in self.nodes[1:]:
             node.start()
         super().up()
-        self.use_servers(node.socket for node in self.nodes)
+        self.use_servers(node.host for node in self.nodes)
         return self
+
+    node = Node
+
+    def addresses(self):
+        return [f"127.0.0.1:{free_port()}" for _ in range(3)]
 
     def down(self):
         try:
@@ -156,4 +170,4 @@ class Clustered(Stack):
         until(lambda: all(node.synced() and node.status("wsrep_cluster_size") == "3" for node in reversed(self.nodes)), 30, 0.2, "three nodes")
 
     def writer(self):
-        return next(n for n in self.nodes if n.socket == self.value("SELECT host FROM loyalty.writer"))
+        return next(n for n in self.nodes if n.host == self.value("SELECT host FROM loyalty.writer"))

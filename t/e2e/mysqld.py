@@ -22,12 +22,12 @@ def tool(*command, check=True, **env):
     return done.stdout.strip()
 
 
-def authority(folder, **env):
-    """A CA of its own and a certificate for 127.0.0.1 and db: MySQL's own has no name in it."""
+def authority(folder, names="DNS:db,DNS:localhost,IP:127.0.0.1", **env):
+    """A CA of its own and a certificate for these: MySQL's own has no name in it."""
     tool("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "4", "-subj", "/CN=a CA of the tests", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
          "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem", **env)
     tool("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=db", "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr")
-    (folder / "names").write_text("subjectAltName=DNS:db,DNS:localhost,IP:127.0.0.1\n")
+    (folder / "names").write_text(f"subjectAltName={names}\n")
     tool("openssl", "x509", "-req", "-days", "4", "-in", f"{folder}/server.csr", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key",
          "-CAcreateserial", "-extfile", f"{folder}/names", "-out", f"{folder}/server.pem", **env)
     for file in folder.iterdir():

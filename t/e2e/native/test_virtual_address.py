@@ -16,6 +16,7 @@ import uuid
 
 import pytest
 
+from netns import Namespace, ip
 from stack import TOP, until
 
 pytestmark = pytest.mark.root
@@ -24,41 +25,12 @@ ADDRESS, PORT = "192.0.2.10", 8443
 PAGE = (TOP / "docs" / "operating" / "gateways.md").read_text()
 
 
-def ip(*args):
-    return subprocess.run(["ip", *args], check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
 def configuration(peer=None):
     """keepalived.conf as the page has it, with the name and the port of here."""
     text = textwrap.dedent(re.search(r"^( +)global_defs \{\n(?:\1.*\n)+", PAGE, re.M)[0])
     assert f"\n        {ADDRESS}\n" in text and "interface eth0" in text
     return text.replace("https://loyalty.example.org/", f"https://localhost:{PORT}/").replace(
         "interface eth0", "interface eth0" + (f"\n    unicast_src_ip {peer[0]}\n    unicast_peer {{\n        {peer[1]}\n    }}" if peer else ""))
-
-
-class Namespace:
-    def __init__(self, name):
-        self.name = f"ly{os.getpid()}{name}"
-        ip("netns", "add", self.name)
-        self.ip("link", "set", "lo", "up")
-
-    def ip(self, *args):
-        return ip("-n", self.name, *args)
-
-    def pids(self):
-        return [int(pid) for pid in ip("netns", "pids", self.name).split()]
-
-    def kill(self, sig=signal.SIGKILL):
-        for pid in self.pids():
-            try:
-                os.kill(pid, sig)
-            except ProcessLookupError:
-                pass
-
-    def remove(self):
-        self.kill()
-        until(lambda: not self.pids(), what="nobody in the namespace")
-        ip("netns", "del", self.name)
 
 
 class Host(Namespace):
@@ -70,11 +42,7 @@ class Host(Namespace):
         self.folder = folder
         self.nginx = self.keepalived = None
         folder.mkdir()
-        ip("link", "add", f"{net.name}{number}", "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        ip("link", "set", f"{net.name}{number}", "netns", net.name)
-        net.ip("link", "set", f"{net.name}{number}", "master", "br0", "up")
-        self.ip("address", "add", f"{self.own}/24", "dev", "eth0")
-        self.ip("link", "set", "eth0", "up")
+        self.plug_into(net, f"{net.name}{number}", f"{self.own}/24")
         services = {f"LOYALTY_NGINX_UPSTREAM_{name.upper()}": "unix:" + stack.fastcgi(name) for name in ("rooms", "points", "admin", "console")}
         self.environment = {"PATH": os.environ["PATH"], "HTTPS_PORT": str(PORT), "LOYALTY_NGINX_BIND": "0.0.0.0", "LOYALTY_NGINX_IPV6": "off",
                             "LOYALTY_SECRETS": str(stack.var / "secrets"), "LOYALTY_NGINX_ACCESS_LOG": "off", **services}
