@@ -99,6 +99,8 @@ class Virtual(Machine):
             with subprocess.Popen(["docker", "export", files], stdout=subprocess.PIPE) as export:
                 docker("exec", "-i", "--env", "LC_ALL=C.UTF-8", self.name, "mke2fs", "-q", "-t", "ext4", "-d", "-", "/disk", "8G", stdin=export.stdout)
             docker("rm", files)
+            # With that file systemd believes to be in a container, where / is not shared and units have no credentials.
+            docker("exec", self.name, "debugfs", "-w", "-R", "rm /.dockerenv", "/disk")
             self.on()
             docker("exec", self.name, "sh", "-c", f"tar -c /packages 2>/dev/null | {shlex.join(self.SSH)} tar -x -C /")
             self.sh(f"echo 127.0.0.1 localhost {NAME} hotel >/etc/hosts && hostnamectl hostname hotel")
