@@ -542,11 +542,18 @@ class Judge:
             if m["room_id"] in self.own_rooms:
                 last = self.mails.get(m["id"])
                 same = ("event", "subject", "reservation_id", "room_id", "request_id", "created_at")
-                expect(last and [m[k] for k in same] == [last[k] for k in same], "a mail that has changed", q, m, last)
+                expect(last and [m[k] for k in same] == [last[k] for k in same], "a mail that has changed", q, m, last,
+                       *self.about(m))
                 expect(s["filter"] >= 0.5 or m["status"] == s["mail"], "a mail of another status", q, m)
         if complete and s["filter"] >= 0.5:
             for m in self.mails.values():
                 expect(m["id"] in ids or self.by_request[m["request_id"]].ended >= began, "a mail is skipped", q, m)
+
+    def about(self, mail):
+        """What its subject is made of."""
+        made = [row for row in self.rows["reservations"] if row["reservation_id"] == mail["reservation_id"]]
+        return made + [row for row in self.rows["users"] if made and row["user_id"] == made[0]["user_id"]] + [
+            row for row in self.rows["rooms"] if row["room_id"] == mail["room_id"]]
 
     def events(self):
         """All have followed the same feed from the same time: each sees each change once, in one order."""
