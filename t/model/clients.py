@@ -38,6 +38,7 @@ gives the same plans again, not the same interleaving; replay it a few times.
 
 import threading
 import time
+from copy import copy
 from itertools import product
 from urllib.parse import quote
 
@@ -53,7 +54,8 @@ class Op:
     def __init__(self, q, a):
         self.q, self.a = q, a
         self.began, self.ended = a.began, a.ended
-        self.rows, self.made = {}, False
+        self.rows = {}
+        self.mails = None  # where it was done more than once, this time's
 
     def __repr__(self):
         return f"{self.began:.6f} to {self.ended:.6f}: {self.q}\n        -> {self.a}\n        rows: {self.rows}"
@@ -228,20 +230,21 @@ class Judge:
     def chains(self):
         self.room, self.balance, self.reservation = {}, {}, {}
         self.register = {}  # of a user: (name, role, op) of every PUT
+        self.before = {}  # (stream, id of a row): who made it, where the request made others later
         for stream, rows in self.rows.items():
             rows.sort(key=lambda row: row["id"])
             for row in rows:
                 op = self.by_request.get(row["request_id"])
                 expect(op is not None, "a row of no request", row)
-                # A service that lost the database's answer to a PUT asks again; another may have changed it in between.
-                expect(stream not in op.rows or self.u.patience and op.q.kind == "user_put", "two rows of one request", op, row)
+                if stream in op.rows:
+                    expect(self.u.patience and op.q.method in ("PUT", "PATCH"), "two rows of one request", op, row)
+                    self.done_before(stream, op)
                 op.rows[stream] = row
-                op.made = op.made or row["from"] is None
         for op in self.ops:
             row = op.rows.get("users")
             if op.q.kind == "user_put" and (op.a.status in (200, 201) or self.u.patience and row):
                 self.register.setdefault(op.q.user, []).append((op.q.args["name"], op.q.args["role"], op))
-                if op.a.status == 201 or self.u.patience and op.made:
+                if op.a.status == 201 or self.u.patience and row and row["from"] is None:
                     expect(op.q.user not in self.balance, "one account made twice", op, self.balance.get(op.q.user))
                     self.balance[op.q.user] = [(0, op)]
         for row in self.rows["rooms"]:
@@ -252,7 +255,7 @@ class Judge:
             expect(row["from"] == (was and {"name": was.name, "total_amount": was.total, "available_amount": was.available,
                                             "required_points": was.price, "archived": was.archived}),
                    f"a row that does not begin where the room was: {was}", row)
-            chain.append((new, self.by_request[row["request_id"]]))
+            chain.append((new, self.before.get(("rooms", row["id"])) or self.by_request[row["request_id"]]))
         for row in self.rows["points"]:
             chain = self.balance.get(row["user_id"])
             expect(chain and chain[-1][0] == row["from"], f"a row that does not begin where the balance was", row, chain and chain[-1])
@@ -270,6 +273,16 @@ class Judge:
             expect(u["bonus_points"] == self.balance[id_][-1][0], f"balance of {id_} is not where its history ends", u,
                    self.balance[id_][-1])
             expect(user_state(User(**u["user"], balance=0)) == state.get(id_), f"account {id_} is not where its history ends", u, state.get(id_))
+
+    def done_before(self, stream, op):
+        """A service that lost the database's answer asks again what says what shall be, and another may have changed it in between: what was done
+        the first time was a request of its own, whose answer nobody had."""
+        lost = copy(op.a)
+        lost.status = 0
+        earlier = Op(op.q, lost)
+        earlier.rows, op.rows = op.rows, {}
+        self.before[stream, earlier.rows[stream]["id"]] = earlier
+        self.ops.append(earlier)
 
     # -- what may have been current ------------------------------------------------------------------------
 
@@ -343,7 +356,7 @@ class Judge:
                 expect(rows == want, "other history rows", rows, want)
                 first = self.first_mail(op, after[2])
                 mail = mail_of(q, want, after[0], after[1], first and (first["subject"],))
-                mails = self.mails_of.get(q.request_id, [])
+                mails = self.mails_of.get(q.request_id, []) if op.mails is None else op.mails
                 expect(len(mails) == (mail is not None), f"{len(mails)} mails", q, mails)
                 if mail:
                     m = mails[0]
@@ -364,6 +377,9 @@ class Judge:
         for _, m in sorted(self.mails.items()):
             self.mails_of.setdefault(m["request_id"], []).append(m)
             self.mails_of_reservation.setdefault(m["reservation_id"], []).append(m)
+        for earlier in self.before.values():  # in the order of their rows
+            left = self.mails_of.get(earlier.q.request_id, [])
+            earlier.mails, left[:1] = left[:1], []
         decided = self.keys()
         explained = set()
         for row in self.rows["reservations"]:
