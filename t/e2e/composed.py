@@ -12,7 +12,6 @@ import subprocess
 import tarfile
 import threading
 import time
-from pathlib import Path
 
 import pymysql
 

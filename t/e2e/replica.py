@@ -1,7 +1,6 @@
 """The system on a server and its replica: two MariaDB servers on this machine, with the settings of mysql/replica.cnf, over TLS."""
 
 import os
-import re
 import secrets
 import shutil
 import signal

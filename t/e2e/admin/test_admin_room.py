@@ -6,7 +6,7 @@ import pytest
 
 from client import link_next, walk
 from invariants import text
-from staff import (NAMES_BAD, NAMES_FINE, NO_INTEGERS, NO_NUMBERS, STAFF, history, in_status, key, new_id, outbox, pending,
+from staff import (NAMES_BAD, NAMES_FINE, NO_INTEGERS, NO_NUMBERS, STAFF, history, in_status, key, new_id, pending,
                    refuses_broken_bodies, same_answer, traces)
 from stack import until
 

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from client import walk
-from staff import REASONS_BAD, ROUNDS, STAFF, Racers, approve_call, cancel_call, history, key, new_id, outbox, pending, refuses_broken_bodies, \
+from staff import REASONS_BAD, ROUNDS, STAFF, Racers, approve_call, cancel_call, history, key, new_id, outbox, refuses_broken_bodies, \
     release_call, same_answer
 from stack import User, until
 

@@ -1,6 +1,5 @@
 """What each container may do, may use, and does use"""
 
-import subprocess
 import time
 
 import pytest

@@ -1,7 +1,6 @@
 """Searches and orders among ten thousand rooms and a hundred thousand guests: what the database works for them"""
 
 import sys
-import time
 from pathlib import Path
 
 import pytest

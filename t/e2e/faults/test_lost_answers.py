@@ -1,7 +1,6 @@
 """Connections to the database that break at the worst moment; errors that it answers with"""
 
 import os
-import signal
 import socket
 import threading
 import time

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from client import METRICS
-from stack import CALM, TOP, until
+from stack import TOP, until
 
 REQUESTS = "loyalty_gateway_requests_total"
 USED = "loyalty_key_last_used_timestamp_seconds"

@@ -2,7 +2,6 @@
 
 import gzip
 import html
-import json
 import re
 from urllib.parse import unquote
 

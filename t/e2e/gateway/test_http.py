@@ -8,7 +8,6 @@ import uuid
 
 import pytest
 
-from stack import until
 
 ALLOW = {
     "/v1/rooms": "GET HEAD OPTIONS",

@@ -16,7 +16,7 @@ import uuid
 
 import pytest
 
-from netns import Namespace, ip
+from netns import Namespace
 from stack import TOP, until
 
 pytestmark = pytest.mark.root
