@@ -149,6 +149,12 @@ def test_at_every_point_of_a_mail(bench, relay, proof, point):
 def test_at_random_under_load(victim, proof):
     """Programs, their supervisors, what writes their logs, and what restarts them."""
     parts = ("rooms", "points", "admin", "nginx", "db", "notifier", "console", "smtp", "prune")
+
+    def settled():
+        before = {name: victim.pids(name) for name in parts}
+        time.sleep(3)
+        return before == {name: victim.pids(name) for name in parts}
+
     with Load(victim, seed=proof.seed % 1000, pause=0.01) as load:
         for n in range(proof.times(500, 6)):
             name = proof.random.choice(parts)
@@ -163,17 +169,11 @@ def test_at_random_under_load(victim, proof):
             proof.add(faults=1)
             proof.most(seconds_until_served=load.progress(30, 20))
             proof.said_now(f"{n + 1} kills, {len(load.told)} acknowledged; the last was {there[pid]} of {name}")
+        # A program whose supervisor was killed is started anew by the next one, a while later.
+        until(settled, 60, what="nothing restarts any more")
         victim.ready(30)
+        victim.close_db()
         load.progress()
-
-    def settled():
-        before = {name: victim.pids(name) for name in parts}
-        time.sleep(3)
-        return before == {name: victim.pids(name) for name in parts}
-
-    # A program whose supervisor was killed is started anew by the next one, a while later.
-    until(settled, 30, what="nothing restarts any more")
-    victim.ready(30)
     proof.add(**load.found())
     proof.most(seconds_without_an_acknowledged_write=load.gap())
     victim.close_db()
